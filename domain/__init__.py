@@ -1,0 +1,1 @@
+"""The words everything else speaks: frozen values, numpy and the standard library only."""

@@ -1,0 +1,55 @@
+"""What came in, as it came."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Format(StrEnum):
+    """The outside formats a door can hand on."""
+
+    DICOM = "dicom"
+    HL7 = "hl7"
+    PDF = "pdf"
+
+
+_MAGIC = ((0, b"%PDF-", Format.PDF), (128, b"DICM", Format.DICOM), (0, b"MSH", Format.HL7))
+
+
+def sniff(head: bytes) -> Format | None:
+    """Tell a payload's format from its first 1,024 bytes, or ``None``; a BOM or blank lines may precede PDF and HL7."""
+    start = head[:1024]
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip(b"\x0b\r\n\t ")
+    for offset, magic, found in _MAGIC:
+        if (start if offset else text)[offset : offset + len(magic)] == magic:
+            return found
+    return Format.PDF if b"%PDF-" in start else None  # ISO 32000-1 annex H.3.4.1: within the first 1,024 bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """Bytes a sender handed over, with the key under which they are the same thing when sent again.
+
+    ``key``: ``hl7:<application>^<facility>:<MSH-10>``, ``dicom:<SOP Instance UID>`` or ``file:<sha256>``.
+    ``source``: the door and the sender, e.g. ``dicom:CART1``, ``hl7:MUSE^ED``, ``folder:incoming``; never a patient's.
+    """
+
+    key: str
+    format: Format
+    payload: bytes
+    source: str
+    received_at: datetime
+
+    def __post_init__(self) -> None:
+        if not self.key or not self.payload:
+            raise ValueError("an arrival has a key and a payload")
+        if self.received_at.tzinfo is None:
+            raise ValueError("received_at has a time zone")
+
+
+class Receipt(StrEnum):
+    """What the store did with an arrival, once committed; the door turns it into its protocol's answer."""
+
+    NEW = "new"
+    DUPLICATE = "duplicate"  # same key, same content: answered as the first was, not scored again
+    CONFLICT = "conflict"  # same key, other content: kept in quarantine, the sender is told

@@ -1,0 +1,93 @@
+"""What the models said of an ECG, and what follows."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum, StrEnum
+
+from domain.ecg import Ecg
+from domain.reason import Reason
+
+
+class Output(StrEnum):
+    """What a model estimates."""
+
+    ARREST = "arrest"  # probability of cardiac arrest in the emergency department
+    POTASSIUM = "potassium"  # serum potassium, mmol/L
+
+
+class Status(StrEnum):
+    """How far a model may be trusted: FHIR preliminary and HTEST while ``stand-in``."""
+
+    STAND_IN = "stand-in"
+    SITE_VALIDATED = "site-validated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """One model's answer. ``unit`` is UCUM: ``1`` for a probability, ``mmol/L`` for potassium.
+
+    ``interval``: the bundle's own 95 % interval, where it has one. ``censored``: ``<`` or ``>`` when the estimate lies
+    outside the model's range (ECG12Net: 1.5 to 7.5 mmol/L) and ``value`` is the bound.
+    """
+
+    model: str
+    version: str
+    bundle_sha256: str
+    status: Status
+    output: Output
+    value: float
+    unit: str
+    interval: tuple[float, float] | None = None
+    censored: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abstention:
+    """A model that did not answer, and why."""
+
+    model: str
+    version: str
+    bundle_sha256: str
+    status: Status
+    output: Output
+    reason: Reason
+    leads: tuple[str, ...] = ()
+
+
+class Severity(IntEnum):
+    """How grave; ordered. ``CRITICAL`` alerts a person."""
+
+    NORMAL = 0
+    ABNORMAL = 1
+    CRITICAL = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """A score against the thresholds in force; ``level`` is the threshold's name in the YAML, or ``normal``."""
+
+    score: Score
+    level: str
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Finding:
+    """Everything decided about one ECG.
+
+    ``key``: 32 hexadecimal digits, the same for the same arrival, part and models; carries nothing of a patient's.
+    """
+
+    key: str
+    arrival_id: int
+    ecg: Ecg
+    assessments: tuple[Assessment, ...]
+    abstentions: tuple[Abstention, ...]
+    thresholds_sha256: str
+    received_at: datetime
+    decided_at: datetime
+
+    @property
+    def severity(self) -> Severity:
+        """The gravest of the assessments; ``NORMAL`` when there is none."""
+        return max((a.severity for a in self.assessments), default=Severity.NORMAL)

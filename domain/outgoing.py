@@ -1,0 +1,20 @@
+"""What goes out."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """One message to one destination.
+
+    ``key``: unique, deterministic from the finding's key and the channel: sending it twice is harmless.
+    ``channel``: ``kind:name`` as configured, e.g. ``fhir:main``, ``webhook:pager``, ``smtp:ed``.
+    ``expires_at``: after this a late message would mislead and is buried (alerts), ``None`` for results.
+    """
+
+    key: str
+    channel: str
+    content_type: str
+    body: bytes
+    expires_at: datetime | None = None
