@@ -54,3 +54,6 @@ class Reason(StrEnum):
     DESTINATION_UNAVAILABLE = "destination_unavailable"
     UNAUTHORISED = "unauthorised"
     CONFLICT = "conflict"
+    # ours: the worker stops and tells a person
+    BUNDLE_UNUSABLE = "bundle_unusable"
+    BACKEND_UNUSABLE = "backend_unusable"
