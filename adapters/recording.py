@@ -26,13 +26,13 @@ _SPELLED = {name.casefold(): name for name in LEADS}
 class Recording:
     """One ECG as a format's reader found it; ``adapters.formats.complete`` makes the ``Ecg`` of it.
 
-    ``leads``: name -> float64 ``[n]`` in mV at ``rate_hz``, all of one length on one time axis, NaN where a lead was not
-    recorded (the other three columns of a 3x4 page). Names are those of ``LEADS``, exactly so spelt; others (``V3R``,
+    ``leads``: name -> float64 ``[n]`` in mV at ``rate_hz``, all of one length on one time axis, NaN where a lead was
+    not recorded (the other three columns of a 3x4 page). Names are spelt exactly as in ``LEADS``; others (``V3R``,
     ``V7``) may be present and are dropped, with a warning, by ``complete``. Leave a lead that is not there out: limb
     leads are derived later. ``median_only``: the samples are an averaged beat, so the models abstain.
 
     ``warnings``: what the reader itself doubted. ``ACQUISITION_TIME_MISSING``, ``UNIDENTIFIED``, ``LEADS_DERIVED``,
-    ``EXTRA_LEADS_DROPPED``, ``EINTHOVEN_RESIDUAL`` and ``RATE_DISAGREES`` are added by ``complete`` and not needed here.
+    ``EXTRA_LEADS_DROPPED``, ``EINTHOVEN_RESIDUAL`` and ``RATE_DISAGREES`` are added by ``complete``, not by readers.
 
     Raises ``Rejected`` for what a file can cause (no samples, an impossible rate or length, an infinite sample) and
     ``ValueError`` or ``TypeError`` for what only a reader can.
