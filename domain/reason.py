@@ -43,6 +43,7 @@ class Reason(StrEnum):
     # not delivered: the message is buried
     DESTINATION_REFUSED = "destination_refused"
     DESTINATION_FORBIDDEN = "destination_forbidden"
+    DESTINATION_MISCONFIGURED = "destination_misconfigured"
     PATIENT_UNKNOWN = "patient_unknown"
     AMBIGUOUS_MATCH = "ambiguous_match"
     EXPIRED = "expired"
