@@ -1,0 +1,10 @@
+"""Files of synthetic ECGs, whatever their format: the simulator's writers in one place.
+
+Every writer takes a signal in mV as ``float [12, n]`` in the order of ``domain.ecg.LEADS``, its rate and a patient,
+and gives bytes.
+"""
+
+from simulator.dicom import GroupOptions, write_dicom, write_encapsulated_pdf
+from simulator.oru import Envelope, write_oru_na, write_oru_pdf
+
+__all__ = ["Envelope", "GroupOptions", "write_dicom", "write_encapsulated_pdf", "write_oru_na", "write_oru_pdf"]
