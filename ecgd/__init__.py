@@ -1,1 +1,1 @@
-"""."""
+"""The program: joins the stages; nothing else may."""

@@ -1,0 +1,5 @@
+"""``python -m ecgd``."""
+
+from ecgd.cli import main
+
+main()

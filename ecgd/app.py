@@ -1,0 +1,159 @@
+"""Wiring: one straight-line function a role. Everything is made here and handed in."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from config.schema import Settings
+from ecgd import loop
+from ecgd.health import REGISTRY, Gauges, Health, HealthPage, door_event, set_up_logging
+from ecgd.schedule import schedule
+from store.database import Database, migrate, open_database
+
+log = structlog.get_logger()
+STOP_S = 20.0  # for what is in flight; below TimeoutStopSec of the units
+
+
+def now() -> datetime:
+    """The clock of the running service."""
+    return datetime.now(UTC)
+
+
+def listen(settings: Settings) -> None:
+    """Open the doors, hand every arrival to the store, acknowledge after the commit."""
+    from adapters.dicom import same_samples
+    from domain.arrival import Format
+    from listener.dicom import DicomServer
+    from listener.folder import FolderWatcher
+    from listener.hl7 import Hl7Server
+    from store.inbox import Inbox
+
+    def same_content(kind: Format, first: bytes, second: bytes) -> bool:
+        return kind is Format.DICOM and same_samples(first, second)
+
+    with _role("listen", settings, settings.health.listen_port) as (stack, database, health, stop):
+        inbox = Inbox(database, same_content=same_content, settings=settings.store, clock=now)
+        stack.callback(inbox.close)
+        doors: list[Any] = []
+        jobs = {}
+        if settings.doors.dicom:
+            doors.append(DicomServer(settings.doors.dicom, inbox.accept, clock=now, on_event=door_event))
+        if settings.doors.hl7:
+            doors.append(Hl7Server(settings.doors.hl7, inbox.accept, clock=now, on_event=door_event))
+        if settings.doors.folder:
+            folder = FolderWatcher(settings.doors.folder, inbox.accept, clock=now, on_event=door_event)
+            doors.append(folder)
+            jobs["sweep"] = (settings.doors.folder.sweep_s, folder.sweep)
+        for door in doors:
+            door.start()
+            stack.callback(door.stop, STOP_S)
+        stack.callback(schedule(jobs).shutdown)
+        health.ready()
+        health.watch(stop)
+
+
+def work(settings: Settings) -> None:
+    """Keep the models resident; read, score, decide, settle, one arrival after the other."""
+    from ecgd.queues import JobQueue
+    from ecgd.reader import Reader
+    from inference.scorer import Scorer
+    from store.jobs import Jobs
+
+    with _role("work", settings, settings.health.work_port) as (stack, database, health, stop):
+        reader = Reader(settings.reading)  # its child loads the parsers while the models load here
+        stack.callback(reader.close)
+        scorer = Scorer(settings.models)
+        log.info("models", loaded=[str(model) for model in scorer.models])
+        queue = JobQueue(
+            Jobs(database, settings=settings.store, clock=now),
+            read=reader.read,
+            score=scorer.score,
+            settings=settings,
+            clock=now,
+        )
+        health.ready()
+        _run_loops({"work": lambda beat: loop.run(queue, queue.handle, stop=stop, beat=beat)}, health, stop)
+
+
+def deliver(settings: Settings) -> None:
+    """Send what the outbox holds; each destination has its own queue."""
+    from delivery.channels import senders
+    from ecgd.queues import ChannelQueue
+    from store.outbox import Outbox
+
+    with _role("deliver", settings, settings.health.deliver_port) as (stack, database, health, stop):
+        outbox = Outbox(database, settings=settings.store, clock=now)
+        loops: dict[str, Callable[[Callable[[], None]], None]] = {}
+        for channel, sender in senders(settings).items():
+            stack.callback(sender.close)
+            queue = ChannelQueue(
+                outbox, channel, sender, settings=settings.delivery, lease_s=settings.store.lease_s, clock=now
+            )
+            for number in range(settings.delivery.concurrency):
+                loops[f"{channel}#{number}"] = _delivering(queue, stop)
+        health.ready()
+        _run_loops(loops, health, stop)
+
+
+def _delivering(queue: Any, stop: threading.Event) -> Callable[[Callable[[], None]], None]:
+    return lambda beat: loop.run(queue, queue.handle, stop=stop, beat=beat)
+
+
+def _run_loops(
+    loops: dict[str, Callable[[Callable[[], None]], None]], health: Health, stop: threading.Event
+) -> None:
+    """Run each loop in a thread, feed the watchdog meanwhile, and join them: what is in hand is finished."""
+    threads = []
+    for name, body in loops.items():
+        beat = _beat(health, name)
+        threads.append(threading.Thread(target=body, args=(beat,), name=name, daemon=True))
+    for thread in threads:
+        thread.start()
+    health.watch(stop)
+    for thread in threads:
+        thread.join(STOP_S)
+
+
+def _beat(health: Health, name: str) -> Callable[[], None]:
+    return lambda: health.beat(name)
+
+
+@contextmanager
+def _role(
+    name: str, settings: Settings, port: int
+) -> Iterator[tuple[ExitStack, Database, Health, threading.Event]]:
+    """What every role shares: logs, stop signals, the migrated database, the health page; undone in reverse."""
+    set_up_logging(settings.logging, name)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    health = Health(stale_s=max(120.0, settings.reading.timeout_s * 2 + 60))
+    with ExitStack() as stack:
+        database = open_database(settings.store, settings.state_dir)
+        stack.callback(database.close)
+        migrate(database)
+        if name == "listen":
+            _expose(database)
+        page = HealthPage(port, health)
+        page.start()
+        stack.callback(page.stop)
+        yield stack, database, health, stop
+        health.stopping()
+    log.info("stopped")
+
+
+def _expose(database: Database) -> None:
+    """Queue depth and age as gauges: in one role only, so that sums over roles stay right."""
+    from store.report import counts
+
+    def read() -> dict[str, float]:
+        numbers: dict[str, float] = {}
+        loop.guarded(lambda: numbers.update(counts(database).gauges()))()
+        return numbers
+
+    REGISTRY.register(Gauges(read))

@@ -1,0 +1,197 @@
+"""``ecgd check``: everything that would go wrong at night, found by day, all at once."""
+
+import os
+import socket
+import ssl
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+from config.load import Mistake
+from config.schema import Settings, Tls
+from domain.errors import Problem
+from domain.finding import Status
+
+_EXPIRY_WARNING = timedelta(days=30)
+
+
+def mistakes(settings: Settings) -> tuple[Mistake, ...]:
+    """What is wrong with ``settings`` on this machine; a service with none of these starts."""
+    return tuple(mistake for look in _LOOKS for mistake in look(settings))
+
+
+def _doors(settings: Settings) -> Iterator[Mistake]:
+    doors = settings.doors
+    if not (doors.dicom or doors.hl7 or doors.folder):
+        yield Mistake("doors", "no door is open", "write dicom, hl7 or folder")
+    if doors.dicom and not doors.dicom.peers:
+        yield Mistake("doors.dicom.peers", "nobody may call", "list the calling AE titles with their addresses")
+    if doors.dicom and not doors.dicom.tls:
+        for number, peer in enumerate(doors.dicom.peers):
+            if peer.certificate_cn:
+                yield Mistake(
+                    f"doors.dicom.peers[{number}].certificate_cn", "cannot be checked without TLS", "write doors.dicom.tls"
+                )
+
+
+def _ports(settings: Settings) -> Iterator[Mistake]:
+    wanted = [("doors.dicom.port", d.bind, d.port) for d in [settings.doors.dicom] if d]
+    wanted += [("doors.hl7.port", d.bind, d.port) for d in [settings.doors.hl7] if d]
+    health = settings.health
+    wanted += [
+        (f"health.{name}", "127.0.0.1", port)
+        for name, port in (
+            ("listen_port", health.listen_port),
+            ("work_port", health.work_port),
+            ("deliver_port", health.deliver_port),
+        )
+        if port
+    ]
+    seen: dict[int, str] = {}
+    for where, bind, port in wanted:
+        if port and port in seen:
+            yield Mistake(where, f"port {port} is also {seen[port]}", "give each its own")
+        seen[port] = where
+        if (why := _cannot_bind(bind, port)) is not None:
+            yield Mistake(where, f"{bind}:{port} cannot be used: {why}", "choose a free port, or stop what uses it")
+
+
+def _cannot_bind(bind: str, port: int) -> str | None:
+    try:
+        family = socket.AF_INET6 if ip_address(bind).version == 6 else socket.AF_INET
+    except ValueError:
+        return "not an IP address of this machine"
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((bind, port))
+        except OSError as error:
+            return os.strerror(error.errno) if error.errno else "not usable"
+    return None
+
+
+def _certificates(settings: Settings) -> Iterator[Mistake]:
+    for where, tls in (
+        ("doors.dicom.tls", settings.doors.dicom and settings.doors.dicom.tls),
+        ("doors.hl7.tls", settings.doors.hl7 and settings.doors.hl7.tls),
+    ):
+        if tls:
+            yield from _tls(where, tls)
+    fhir = settings.fhir
+    if fhir and fhir.certificate and fhir.key:
+        yield from _pair("fhir", fhir.certificate, fhir.key)
+    if fhir and fhir.ca:
+        yield from _authority("fhir.ca", fhir.ca)
+
+
+def _tls(where: str, tls: Tls) -> Iterator[Mistake]:
+    yield from _pair(where, tls.certificate, tls.key)
+    if tls.client_ca:
+        yield from _authority(f"{where}.client_ca", tls.client_ca)
+
+
+def _pair(where: str, certificate: Path, key: Path) -> Iterator[Mistake]:
+    missing = [Mistake(f"{where}.{n}", "cannot be read", f"no such readable file: {p}") for n, p in
+               (("certificate", certificate), ("key", key)) if not os.access(p, os.R_OK)]
+    yield from missing
+    if missing:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: b"")
+    except ssl.SSLError:
+        yield Mistake(where, "certificate and key do not work together", "PEM files of one pair, the key without password")
+        return
+    yield from _expiry(f"{where}.certificate", certificate)
+
+
+def _expiry(where: str, certificate: Path) -> Iterator[Mistake]:
+    decoded = ssl._ssl._test_decode_cert(str(certificate))  # type: ignore[attr-defined]
+    ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(decoded["notAfter"]), UTC)
+    if ends < datetime.now(UTC):
+        yield Mistake(where, f"expired on {ends:%Y-%m-%d}", "renew it")
+    elif ends < datetime.now(UTC) + _EXPIRY_WARNING:
+        yield Mistake(where, f"expires on {ends:%Y-%m-%d}", "renew it now")
+
+
+def _authority(where: str, path: Path) -> Iterator[Mistake]:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(path)
+    except (OSError, ssl.SSLError):
+        yield Mistake(where, "no certificate can be read from it", "a PEM file of the authorities' certificates")
+
+
+def _folders(settings: Settings) -> Iterator[Mistake]:
+    yield from _writable("state_dir", settings.state_dir)
+    if settings.doors.folder:
+        yield from _writable("doors.folder.path", settings.doors.folder.path)
+
+
+def _writable(where: str, folder: Path) -> Iterator[Mistake]:
+    if not folder.is_dir():
+        yield Mistake(where, f"no such folder: {folder}", "make it, owned by the service's user")
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        yield Mistake(where, f"not writable by this user: {folder}", "give it to the service's user")
+
+
+def _secrets(settings: Settings) -> Iterator[Mistake]:
+    named = [("store.password_file", settings.store.password_file)]
+    named += [("fhir.secret_file", settings.fhir.secret_file)] if settings.fhir else []
+    for kind, channels in (("webhooks", settings.alerts.webhooks), ("smtp", settings.alerts.smtp)):
+        named += [(f"alerts.{kind}[{n}].secret_file", channel.secret_file) for n, channel in enumerate(channels)]
+    for where, path in named:
+        if path is None:
+            continue
+        if not os.access(path, os.R_OK):
+            yield Mistake(where, "cannot be read", f"no such readable file: {path}")
+        elif path.stat().st_mode & 0o007:
+            yield Mistake(where, f"open to everybody: {path}", "chmod o= it")
+
+
+def _bundles(settings: Settings) -> Iterator[Mistake]:
+    from inference import bundle
+
+    folders = settings.models.bundles or tuple(bundle.STAND_INS)
+    for number, folder in enumerate(folders):
+        where = f"models.bundles[{number}]" if settings.models.bundles else "models.bundles"
+        faults = bundle.check(folder)
+        for fault in faults:
+            yield Mistake(where, fault)
+        if not faults and _alerts(settings) and not settings.models.allow_stand_in:
+            loaded = bundle.load(folder)
+            if loaded.status is Status.STAND_IN:
+                yield Mistake(
+                    where,
+                    f"{loaded.name} is a stand-in and means nothing clinically, yet alerts are configured",
+                    "use a site-validated bundle, or, for tests only, write models.allow_stand_in: true",
+                )
+
+
+def _alerts(settings: Settings) -> bool:
+    return bool(settings.alerts.webhooks or settings.alerts.smtp)
+
+
+def _store(settings: Settings) -> Iterator[Mistake]:
+    from store.database import open_database, quick_check
+
+    if settings.store.url.startswith("sqlite") and not settings.state_dir.is_dir():
+        return  # said already
+    try:
+        database = open_database(settings.store, settings.state_dir)
+        try:
+            quick_check(database)
+        finally:
+            database.close()
+    except Problem as error:
+        yield Mistake("store.url", f"the database cannot be used: {error.detail or error.reason}")
+
+
+_LOOKS: Iterable[Callable[[Settings], Iterator[Mistake]]] = (
+    _doors,
+    _ports,
+    _certificates,
+    _folders,
+    _secrets,
+    _bundles,
+    _store,
+)

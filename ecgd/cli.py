@@ -1,0 +1,232 @@
+"""The command line. Exit codes: 0 done, 1 found wanting, 2 usage, 3 input refused, 4 configuration invalid."""
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from config.load import InvalidConfiguration, load
+from config.schema import Settings
+from domain.errors import Permanent, Problem, Rejected
+
+WANTING, REFUSED, INVALID = 1, 3, 4
+DEFAULT = Path("/etc/ecgd/ecgd.yaml")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Receives 12-lead ECGs, scores them, tells the EHR. Not a medical device.",
+)
+Config = Annotated[Path, typer.Option("--config", "-c", envvar="ECGD_CONFIG", help="The configuration (YAML).")]
+File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]
+
+
+def main() -> None:
+    """Entry point."""
+    app()
+
+
+def _end(code: int, *lines: str) -> NoReturn:
+    for line in lines:
+        print(line, file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def _settings(path: Path) -> Settings:
+    try:
+        return load(path)
+    except InvalidConfiguration as error:
+        _end(INVALID, f"{path}: {len(error.mistakes)} mistake(s)", *map(str, error.mistakes))
+
+
+def _settings_or_defaults(path: Path) -> Settings:
+    return Settings() if path == DEFAULT and not path.exists() else _settings(path)
+
+
+@contextmanager
+def _starting() -> Iterator[None]:
+    """A role that cannot start says why in one line and ends with 4."""
+    try:
+        yield
+    except Permanent as error:
+        _end(INVALID, f"cannot run: {error.detail or error.reason}")
+
+
+@app.command()
+def listen(config: Config = DEFAULT) -> None:
+    """Run the doors: DICOM, HL7, folder."""
+    from ecgd import app as roles
+
+    with _starting():
+        roles.listen(_settings(config))
+
+
+@app.command()
+def work(config: Config = DEFAULT) -> None:
+    """Run one worker with the resident models."""
+    from ecgd import app as roles
+
+    with _starting():
+        roles.work(_settings(config))
+
+
+@app.command()
+def deliver(config: Config = DEFAULT) -> None:
+    """Run the delivery of results and alerts."""
+    from ecgd import app as roles
+
+    with _starting():
+        roles.deliver(_settings(config))
+
+
+@app.command()
+def serve(config: Config = DEFAULT) -> None:
+    """Run all three roles on this machine."""
+    from ecgd.health import set_up_logging
+    from ecgd.supervise import serve as supervise
+
+    settings = _settings(config)
+    set_up_logging(settings.logging, "serve")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    raise typer.Exit(supervise(config, stop))
+
+
+@app.command()
+def check(config: Config = DEFAULT) -> None:
+    """Report every mistake of a configuration at once, unusable certificates, ports, folders and bundles too."""
+    from ecgd.check import mistakes
+
+    found = mistakes(_settings(config))
+    if found:
+        _end(INVALID, f"{config}: {len(found)} mistake(s)", *map(str, found))
+    print(f"{config}: in order")
+
+
+@app.command()
+def read(
+    file: File,
+    npz: Annotated[Path | None, typer.Option(help="Write signal_mv [12, n], rate_hz and leads here.")] = None,
+    png: Annotated[Path | None, typer.Option(help="Write the standard picture here.")] = None,
+    part: Annotated[int, typer.Option(min=1, help="Which ECG of a file that holds several.")] = 1,
+    config: Config = DEFAULT,
+) -> None:
+    """Read any supported file without a daemon and say what is in it, as JSON."""
+    from ecgd import byhand
+
+    settings = _settings_or_defaults(config)
+    try:
+        ecgs = byhand.ecgs(file, settings)
+    except Rejected as error:
+        _end(REFUSED, f"{file}: {error}")
+    if part > len(ecgs):
+        _end(REFUSED, f"{file}: holds {len(ecgs)} ECG(s), not {part}")
+    ecg = ecgs[part - 1]
+    if npz:
+        byhand.write_npz(ecg, npz)
+    if png:
+        byhand.write_png(ecg, png)
+    print(json.dumps({"file": str(file), "part": part, "parts": len(ecgs), **byhand.facts_of(ecg)}, indent=2))
+
+
+@app.command()
+def score(files: Annotated[list[File], typer.Argument()], config: Config = DEFAULT) -> None:
+    """Score files without a daemon: one JSON object a line and ECG."""
+    from ecgd import byhand
+
+    settings = _settings_or_defaults(config)
+    with _starting():
+        answer = byhand.scorer(settings)
+    refused = False
+    for file in files:
+        try:
+            ecgs = byhand.ecgs(file, settings)
+        except Rejected as error:
+            refused = True
+            print(f"{file}: {error}", file=sys.stderr)
+            continue
+        for number, ecg in enumerate(ecgs, start=1):
+            place = {"file": str(file), "part": number, "parts": len(ecgs)}
+            print(json.dumps({**place, **byhand.facts_of(ecg), **answer(ecg)}), flush=True)
+    if refused:
+        raise typer.Exit(REFUSED)
+
+
+@app.command()
+def status(
+    config: Config = DEFAULT,
+    arrival: Annotated[int | None, typer.Option(help="One arrival's whole way.")] = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Say how much is waiting, settled, sent and buried, or what became of one arrival."""
+    from ecgd import operate
+
+    with _store(config) as database:
+        found: Any = operate.trail(database, arrival) if arrival else operate.overview(database)
+    if found is None:
+        _end(WANTING, f"no arrival {arrival}")
+    print(json.dumps(found, indent=2, default=str) if as_json else operate.in_words(found))
+
+
+@app.command()
+def requeue(
+    config: Config = DEFAULT,
+    arrival: Annotated[list[int] | None, typer.Option(help="Read and score these arrivals again.")] = None,
+    message: Annotated[list[int] | None, typer.Option(help="Send these buried messages again.")] = None,
+) -> None:
+    """Put settled arrivals or buried messages back to work."""
+    from ecgd import operate
+
+    if not arrival and not message:
+        _end(2, "name at least one --arrival or --message; `ecgd status` and `ecgd reconcile` list their numbers")
+    with _store(config) as database:
+        unknown = operate.requeue(database, arrival or [], message or [])
+    if unknown:
+        _end(WANTING, *unknown)
+
+
+@app.command()
+def reconcile(config: Config = DEFAULT, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """Prove by counting that nothing acknowledged is lost; exit 1 and the list if something is."""
+    from ecgd import operate
+
+    with _store(config) as database:
+        found = operate.reconciliation(database)
+    print(json.dumps(found, indent=2) if as_json else operate.in_words(found))
+    if found["discrepancies"]:
+        raise typer.Exit(WANTING)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where the files it makes go.")] = Path("demo-out"),
+) -> None:
+    """Run the daemon on the embedded default, send it ECGs through all doors, show what came out."""
+    from ecgd import demo as show
+
+    raise typer.Exit(show.run(out))
+
+
+@contextmanager
+def _store(config: Path) -> Iterator[Any]:
+    from ecgd import operate
+
+    settings = _settings(config)
+    try:
+        with operate.opened(settings) as database:
+            yield database
+    except Problem as error:
+        _end(INVALID, f"the store cannot be used: {error.detail or error.reason}")
+
+
+if os.environ.get("OMP_WAIT_POLICY") is None:  # spinning threads starve the doors; must be set before torch is imported
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"

@@ -1,0 +1,157 @@
+"""Is it alive, what is it doing: systemd notification, logs without patient data, metrics and a health page."""
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any
+
+import sdnotify
+import structlog
+import uvicorn
+from prometheus_client import CollectorRegistry, Counter, Histogram, make_asgi_app
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from config.schema import Logging
+from domain.errors import Permanent
+from domain.reason import Reason
+
+log = structlog.get_logger()
+
+REGISTRY = CollectorRegistry()
+ARRIVALS = Counter("ecgd_arrivals", "Arrivals committed and acknowledged", ["door", "receipt"], registry=REGISTRY)
+REFUSED = Counter("ecgd_refused", "Input refused at a door", ["door", "reason"], registry=REGISTRY)
+ACCEPT_SECONDS = Histogram("ecgd_accept_seconds", "Bytes complete to acknowledged", ["door"], registry=REGISTRY)
+OUTCOMES = Counter("ecgd_outcomes", "Settled arrivals", ["outcome", "reason"], registry=REGISTRY)
+STAGE_SECONDS = Histogram("ecgd_stage_seconds", "Time in each stage of the worker", ["stage"], registry=REGISTRY)
+RETRIES = Counter("ecgd_retries", "Jobs put back", ["reason"], registry=REGISTRY)
+SENT = Counter("ecgd_sent", "Messages delivered", ["channel"], registry=REGISTRY)
+NOT_SENT = Counter("ecgd_not_sent", "Delivery attempts that failed", ["channel", "reason", "buried"], registry=REGISTRY)
+
+
+def set_up_logging(settings: Logging, role: str) -> None:
+    """Structured lines on stderr. Libraries' own loggers are cut to errors without their text: it may quote input."""
+    level = getattr(logging, settings.level.upper())
+    render: Any = structlog.processors.JSONRenderer() if settings.format == "json" else structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[
+            lambda _logger, _method, event: {"role": role, **event},
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    root.handlers = [_Muted()]
+    root.setLevel(logging.WARNING)
+
+
+class _Muted(logging.Handler):
+    """A library's warning or error: where it came from, not what it said."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError):
+            log.warning("library", logger=record.name, line=f"{record.filename}:{record.lineno}")
+
+
+def door_event(name: str, **fields: Any) -> None:
+    """What a door reports: counted and logged."""
+    if name == "arrival":
+        ARRIVALS.labels(fields["door"], fields["receipt"]).inc()
+        ACCEPT_SECONDS.labels(fields["door"]).observe(fields.get("seconds", 0.0))
+    elif name == "refused":
+        REFUSED.labels(fields["door"], fields["reason"]).inc()
+    (log.debug if name == "connection" else log.info)(name, **fields)
+
+
+class Health:
+    """Heartbeats of a role's loops, told to systemd and to ``/healthz``."""
+
+    def __init__(self, *, stale_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stale_s = stale_s
+        self._clock = clock
+        self._beats: dict[str, float] = {}
+        self._notifier = sdnotify.SystemdNotifier()
+
+    def beat(self, loop: str) -> None:
+        """``loop`` has just proved that it moves."""
+        self._beats[loop] = self._clock()
+
+    def stale(self) -> list[str]:
+        """The loops that have not moved for too long."""
+        now = self._clock()
+        return [loop for loop, at in self._beats.items() if now - at > self._stale_s]
+
+    def ready(self) -> None:
+        """Type=notify: start-up is complete."""
+        self._notifier.notify("READY=1")
+        log.info("ready")
+
+    def stopping(self) -> None:
+        """A clean stop has begun."""
+        self._notifier.notify("STOPPING=1")
+        log.info("stopping")
+
+    def watch(self, stop: threading.Event, every_s: float = 5.0) -> None:
+        """Feed the watchdog until ``stop``, as long as every loop moves."""
+        while not stop.wait(every_s):
+            if stale := self.stale():
+                log.error("stale", loops=stale)
+            else:
+                self._notifier.notify("WATCHDOG=1")
+
+
+class Gauges(Collector):
+    """Numbers read from the store when somebody asks."""
+
+    def __init__(self, read: Callable[[], dict[str, float]]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """One gauge a number; a store that is away gives none."""
+        for name, value in self._read().items():
+            yield GaugeMetricFamily(f"ecgd_{name}", name.replace("_", " "), value=value)
+
+
+class HealthPage:
+    """``/healthz`` and ``/metrics`` on loopback; port 0 is off."""
+
+    def __init__(self, port: int, health: Health) -> None:
+        self._port, self._health = port, health
+        routes = [Route("/healthz", self._healthz), Mount("/metrics", make_asgi_app(REGISTRY))]
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                Starlette(routes=routes), host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="off"
+            )
+        )
+        self._thread = threading.Thread(target=self._server.run, name="health", daemon=True)
+
+    def start(self) -> None:
+        """Begin to answer, or raise Permanent when the port is taken."""
+        if not self._port:
+            return
+        self._thread.start()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise Permanent(Reason.OUR_FAULT, f"health port {self._port} cannot be used")
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """Stop answering."""
+        if self._thread.is_alive():
+            self._server.should_exit = True
+            self._thread.join(5)
+
+    async def _healthz(self, _request: Request) -> Response:
+        stale = self._health.stale()
+        return JSONResponse({"status": "stale" if stale else "ok", "stale": stale}, status_code=503 if stale else 200)

@@ -1,0 +1,128 @@
+"""The two queues as a loop sees them: jobs for ``work``, one channel's messages for ``deliver``."""
+
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from config.schema import Delivery, Settings
+from delivery.channels import Sender
+from domain.errors import Permanent, Problem, Rejected, Transient
+from domain.reason import Reason
+from ecgd import health, loop
+from ecgd.pipeline import Answer, Read, process
+from store.jobs import Job, Jobs
+from store.outbox import Message, Outbox
+from store.retry import next_attempt
+
+log = structlog.get_logger()
+Clock = Callable[[], datetime]
+STOPPED_S = 300.0  # a destination that forbids us is asked again only this often, so that a mended one comes back
+
+
+class JobQueue:
+    """Arrivals that wait for a worker."""
+
+    def __init__(self, jobs: Jobs, *, read: Read, score: Answer, settings: Settings, clock: Clock) -> None:
+        self._jobs, self._read, self._score, self._settings, self._clock = jobs, read, score, settings, clock
+
+    def claim(self) -> Job | None:
+        """The oldest waiting arrival."""
+        return self._jobs.claim()
+
+    def wait(self, timeout_s: float) -> None:
+        """Until a door commits one."""
+        self._jobs.wait(timeout_s)
+
+    def handle(self, job: Job) -> None:
+        """Process one arrival and settle it."""
+        with loop.kept_alive(lambda: self._jobs.extend(job), self._settings.store.lease_s / 3):
+            settlement = process(
+                job.id, job.arrival, read=self._read, score=self._score, settings=self._settings, clock=self._clock
+            )
+        if not self._jobs.settle(job, settlement):
+            log.warning("superseded", arrival=job.id)  # the lease was lost: the successor's result stands
+            return
+        reason = settlement.reason or ""
+        health.OUTCOMES.labels(settlement.outcome, reason).inc()
+        for stage, seconds in settlement.timings.items():
+            health.STAGE_SECONDS.labels(stage).observe(seconds)
+        log.info(
+            "settled",
+            arrival=job.id,
+            outcome=settlement.outcome,
+            reason=reason,
+            severity=[finding.severity.name.lower() for finding in settlement.findings],
+            ms={stage: round(seconds * 1000, 1) for stage, seconds in settlement.timings.items()},
+        )
+
+    def put_back(self, job: Job, error: Exception) -> None:
+        """Try again later; the store quarantines what has been tried too often."""
+        reason = error.reason if isinstance(error, Problem) else Reason.OUR_FAULT
+        health.RETRIES.labels(reason).inc()
+        wait_s = next_attempt(
+            job.attempts, first_wait_s=1, longest_wait_s=300, give_up_s=float("inf"), age_s=0, jitter=random.random()
+        )
+        self._jobs.retry(job, reason, self._clock() + timedelta(seconds=wait_s or 300))
+
+
+class ChannelQueue:
+    """One destination's messages: a dead or slow one delays no other."""
+
+    def __init__(
+        self, outbox: Outbox, channel: str, sender: Sender, *, settings: Delivery, lease_s: float, clock: Clock
+    ) -> None:
+        self._outbox, self._channel, self._sender = outbox, channel, sender
+        self._settings, self._lease_s, self._clock = settings, lease_s, clock
+
+    def claim(self) -> Message | None:
+        """The oldest message that is due."""
+        return next(iter(self._outbox.claim(1, channel=self._channel)), None)
+
+    def wait(self, timeout_s: float) -> None:
+        """Until a worker commits one."""
+        self._outbox.wait(timeout_s)
+
+    def handle(self, message: Message) -> None:
+        """Send one message; the answer decides whether it is sent, tried again or buried."""
+        expires_at = message.outgoing.expires_at
+        if expires_at is not None and self._clock() >= expires_at:
+            self._bury(message, Reason.EXPIRED, "too old to be of use")
+            return
+        try:
+            with loop.kept_alive(lambda: self._outbox.extend(message), self._lease_s / 3):
+                self._sender.send(message.outgoing)
+        except Rejected as error:
+            self._bury(message, error.reason, error.detail)
+            return
+        self._outbox.sent(message)
+        health.SENT.labels(self._channel).inc()
+        log.info("sent", message=message.id, channel=self._channel, attempts=message.attempts)
+
+    def put_back(self, message: Message, error: Exception) -> None:
+        """Later, as the other side asked or by exponential back-off; buried when it has gone on too long."""
+        reason = error.reason if isinstance(error, Problem) else Reason.OUR_FAULT
+        wait_s = STOPPED_S if isinstance(error, Permanent) else self._wait_s(message, error, reason)
+        if wait_s is None:
+            self._bury(message, reason, "given up")
+            return
+        health.NOT_SENT.labels(self._channel, reason, "no").inc()
+        self._outbox.retry(message, reason, self._clock() + timedelta(seconds=wait_s))
+
+    def _wait_s(self, message: Message, error: Exception, reason: Reason) -> float | None:
+        held = reason is Reason.PATIENT_UNKNOWN
+        return next_attempt(
+            message.attempts,
+            first_wait_s=self._settings.first_wait_s,
+            longest_wait_s=self._settings.longest_wait_s,
+            give_up_s=self._settings.hold_patient_s if held else self._settings.give_up_s,
+            age_s=(self._clock() - message.created_at).total_seconds(),
+            retry_after_s=error.retry_after_s if isinstance(error, Transient) else None,
+            jitter=random.random(),
+        )
+
+    def _bury(self, message: Message, reason: Reason, detail: str) -> None:
+        self._outbox.bury(message, reason)
+        health.NOT_SENT.labels(self._channel, reason, "yes").inc()
+        log.error("buried", message=message.id, channel=self._channel, reason=reason, detail=detail)
