@@ -1,0 +1,166 @@
+"""The workers' side: claim an arrival, say how it ended.
+
+waiting -> leased             claim: oldest first, not before ``available_at``
+leased -> leased              claim, when the lease has ended: its worker died
+leased -> quarantined         claim, when every attempt was used: whatever kills workers does not do so for ever
+leased -> settled             settle: state, findings and messages in one transaction
+leased -> waiting             retry (the attempt counts), release (it does not)
+settled, waiting -> waiting   requeue, by a person: attempts start again
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from config import schema
+from domain.arrival import Arrival, Format
+from domain.outcome import Settlement
+from domain.reason import Reason
+from store.database import Database
+from store.lease import candidates, leased, next_due, update_if_held, wait_until_due, write_if_held
+from store.record import record
+from store.tables import JobState, arrivals, jobs
+from store.wake import DELIVER, WORK, Listening
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One arrival, ours until ``leased_until``. ``attempts`` counts this one; ``lease`` tells claims apart."""
+
+    id: int
+    arrival: Arrival
+    attempts: int
+    leased_until: datetime
+    lease: int
+
+
+class Jobs:
+    """Claims and settles; safe to share between threads."""
+
+    def __init__(
+        self, database: Database, settings: schema.Store, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._clock = clock
+        self._listening: Listening | None = None
+        self._turn = Lock()
+
+    def claim(self) -> Job | None:
+        """Lease the oldest arrival that waits, or ``None``; one that used up its attempts is quarantined instead."""
+        due = next_due(self._database, jobs)
+        while due is not None and due <= self._clock():
+            with self._database.write() as connection:
+                row = self._claim_row(connection)
+            if row is None:
+                return None
+            if row.state == JobState.LEASED:
+                return self._job(row)
+        return None
+
+    def extend(self, job: Job) -> bool:
+        """Lease for another ``lease_s`` from now; ``False`` when another worker has it."""
+        return self._write(job, leased(self._clock(), self._settings.lease_s))
+
+    def settle(self, job: Job, settlement: Settlement) -> bool:
+        """Write how it ended, its findings and its messages; ``False``, and nothing written, when it is not ours."""
+        now = self._clock()
+        values = {
+            "state": str(settlement.outcome),
+            "reason": settlement.reason,
+            "settled_at": now,
+            "leased_until": None,
+            "timings": dict(settlement.timings),
+        }
+        with self._database.write(*([DELIVER] if settlement.outgoing else [])) as connection:
+            held = update_if_held(connection, jobs, (job.id, job.lease), values)
+            if held:
+                record(connection, job.id, job.lease, settlement, now)
+        return held
+
+    def retry(self, job: Job, reason: Reason, at: datetime) -> bool:
+        """Give it back until ``at``; the attempt counts."""
+        return self._write(job, _waiting(at) | {"reason": reason}, WORK)
+
+    def release(self, job: Job) -> bool:
+        """Give it back at a clean stop; the attempt does not count."""
+        return self._write(job, _waiting(self._clock()) | {"attempts": jobs.c.attempts - 1}, WORK)
+
+    def requeue(self, arrival_id: int) -> bool:
+        """Let an arrival be worked on again now; ``False`` when there is none or a worker has it.
+
+        Findings stay; the next settlement replaces those with the same key. Messages already made keep their keys
+        and are not made twice: a requeue sends only what was never to be sent before.
+        """
+        values = _waiting(self._clock()) | {"attempts": 0, "reason": None, "settled_at": None}
+        update = jobs.update().where(jobs.c.arrival_id == arrival_id, jobs.c.state != JobState.LEASED).values(values)
+        with self._database.write(WORK) as connection:
+            return connection.execute(update).rowcount == 1
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until something may be claimed, at most ``timeout_s``."""
+        listening = self._listen()  # before looking: what comes in between is heard
+        wait_until_due(listening, next_due(self._database, jobs), self._clock(), timeout_s)
+
+    def close(self) -> None:
+        """Stop listening."""
+        with self._turn:
+            if self._listening is not None:
+                self._listening.close()
+                self._listening = None
+
+    def _listen(self) -> Listening:
+        with self._turn:
+            if self._listening is None:
+                self._listening = self._database.wake.listen(WORK)
+            return self._listening
+
+    def _write(self, job: Job, values: dict[str, Any], *topics: str) -> bool:
+        return write_if_held(self._database, jobs, (job.id, job.lease), values, *topics)
+
+    def _claim_row(self, connection: Connection) -> sa.Row[Any] | None:
+        now = self._clock()
+        lease = leased(now, self._settings.lease_s)
+        spent = jobs.c.attempts >= self._settings.max_attempts
+        oldest = candidates(connection, jobs, jobs.c.arrival_id, now, 1).scalar_subquery()
+        update = (
+            jobs.update()
+            .where(jobs.c.arrival_id == oldest)
+            .values(
+                state=sa.case((spent, JobState.QUARANTINED), else_=JobState.LEASED),
+                reason=sa.case((spent, Reason.TOO_MANY_ATTEMPTS), else_=jobs.c.reason),
+                attempts=sa.case((spent, jobs.c.attempts), else_=jobs.c.attempts + 1),
+                settled_at=sa.case((spent, sa.literal(now, jobs.c.settled_at.type)), else_=None),
+                lease=jobs.c.lease + 1,
+                **lease,
+            )
+            .returning(jobs)
+        )
+        return connection.execute(update).one_or_none()
+
+    def _job(self, row: sa.Row[Any]) -> Job:
+        with self._database.read() as connection:
+            kept = connection.execute(sa.select(arrivals).where(arrivals.c.id == row.arrival_id)).one()
+        arrival = Arrival(
+            key=kept.key,
+            format=Format(kept.format),
+            payload=bytes(kept.payload),
+            source=kept.source,
+            received_at=kept.received_at,
+        )
+        return Job(
+            id=row.arrival_id,
+            arrival=arrival,
+            attempts=row.attempts,
+            leased_until=row.leased_until,
+            lease=row.lease,
+        )
+
+
+def _waiting(at: datetime) -> dict[str, Any]:
+    return {"state": JobState.WAITING, "available_at": at, "leased_until": None}

@@ -1,0 +1,116 @@
+"""One transaction's worth of arrivals: which are new, which came before, which are something else under a known key."""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.dialects import postgresql, sqlite
+
+from domain.arrival import Receipt
+from domain.reason import Reason
+from store.queue import Item
+from store.tables import JobState, arrivals, jobs
+
+LONGEST_KEY = 500  # PostgreSQL indexes at most 2,704 bytes; no honest key comes near
+
+_COLUMNS = ("key", "sha256", "format", "source", "size", "received_at", "payload")
+_VALUES: dict[str, Any] = {name: sa.bindparam(name) for name in _COLUMNS}
+_INSERT = {
+    "sqlite": sqlite.insert(arrivals).values(_VALUES).on_conflict_do_nothing().returning(arrivals.c.id),
+    "postgresql": postgresql.insert(arrivals).values(_VALUES).on_conflict_do_nothing().returning(arrivals.c.id),
+}
+_FIND = sa.select(arrivals.c.sha256).where(arrivals.c.key == sa.bindparam("key"))
+_JOB = jobs.insert()
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """Same key, other bytes: only a comparison of contents can tell, and that takes too long to do while writing."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction wrote. ``no_room``: why nothing new may be kept, ``None`` when it may."""
+
+    connection: Connection
+    now: datetime
+    no_room: Reason | None
+    opened: int = 0
+    _jobs: list[dict[str, Any]] = field(default_factory=list)
+
+    def place(self, item: Item) -> Receipt | Reason | Undecided:
+        """Keep one arrival if it is new; a ``Reason`` says why it could not be kept."""
+        if item.apart:
+            return self._place_apart(item)
+        if self._insert(item, item.key, None):
+            return Receipt.NEW
+        found = self._sha256(item.key)
+        if found is None:
+            return self.no_room or Reason.STORE_UNAVAILABLE
+        return Receipt.DUPLICATE if found == item.sha256 else Undecided()
+
+    def finish(self) -> None:
+        """Write the jobs that belong to what was placed."""
+        if self._jobs:
+            self.connection.execute(_JOB, self._jobs)
+
+    def _place_apart(self, item: Item) -> Receipt | Reason:
+        """Keep other content under a key of its own, in quarantine; the same again stays one row."""
+        for key in _keys_apart(item):
+            if self._insert(item, key, Reason.SAME_KEY_OTHER_CONTENT):
+                return Receipt.CONFLICT
+            found = self._sha256(key)
+            if found == item.sha256:
+                return Receipt.CONFLICT
+            if found is None:
+                break
+        return self.no_room or Reason.STORE_UNAVAILABLE
+
+    def _insert(self, item: Item, key: str, quarantine: Reason | None) -> bool:
+        if self.no_room is not None:
+            return False
+        arrival = item.arrival
+        values = (key, item.sha256, arrival.format, safe(arrival.source), len(arrival.payload), arrival.received_at)
+        row = dict(zip(_COLUMNS, (*values, arrival.payload), strict=True))
+        number = self.connection.execute(_INSERT[self.connection.dialect.name], row).scalar()
+        if number is None:
+            return False
+        self._jobs.append(self._job(number, quarantine))
+        self.opened += quarantine is None
+        return True
+
+    def _job(self, number: int, quarantine: Reason | None) -> dict[str, Any]:
+        return {
+            "arrival_id": number,
+            "state": JobState.QUARANTINED if quarantine else JobState.WAITING,
+            "reason": quarantine,
+            "attempts": 0,
+            "lease": 0,
+            "available_at": self.now,
+            "settled_at": self.now if quarantine else None,
+        }
+
+    def _sha256(self, key: str) -> str | None:
+        found: str | None = self.connection.execute(_FIND, {"key": key}).scalar()
+        return found
+
+
+def storable_key(key: str) -> str:
+    """A key as both databases can hold it: no NUL, no lone surrogate, bounded in length; others stay as they are."""
+    clean = safe(key)
+    if len(clean) <= LONGEST_KEY:
+        return clean
+    return f"{clean[:LONGEST_KEY]}#{hashlib.sha256(clean.encode()).hexdigest()}"
+
+
+def safe(text: str) -> str:
+    """Write out what a text column cannot hold."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
+
+
+def _keys_apart(item: Item) -> tuple[str, ...]:
+    """The second is for a sender whose own keys end like our first."""
+    return f"{item.key}#{item.sha256[:16]}", f"{item.key}#{item.sha256}#apart"

@@ -1,0 +1,1 @@
+"""One file a change, numbered; never edited once released."""

@@ -1,0 +1,152 @@
+"""The deliverers' side: claim messages, say what became of them.
+
+waiting -> leased         claim: oldest first, not before ``available_at``, passing over channels that are held up
+leased -> leased          claim, when the lease has ended: sent perhaps, but sending twice is harmless
+leased -> sent | buried   sent, bury
+leased -> waiting         retry (the attempt counts), release (it does not)
+any but leased -> waiting requeue, by a person
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any
+
+import sqlalchemy as sa
+
+from config import schema
+from domain.outgoing import Outgoing
+from domain.reason import Reason
+from store.database import Database
+from store.lease import candidates, leased, next_due, wait_until_due, write_if_held
+from store.record import put
+from store.tables import MessageState, outbox
+from store.wake import DELIVER, Listening
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message, ours while the lease lasts. ``created_at``: when it was queued, last; its age counts from there."""
+
+    id: int
+    outgoing: Outgoing
+    attempts: int
+    created_at: datetime
+    lease: int
+    arrival_id: int | None = None
+
+
+class Outbox:
+    """Claims and marks; safe to share between threads."""
+
+    def __init__(
+        self, database: Database, settings: schema.Store, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._clock = clock
+        self._listening: Listening | None = None
+        self._turn = Lock()
+
+    def claim(self, limit: int, exclude_channels: Collection[str] = ()) -> list[Message]:
+        """Lease the oldest ``limit`` messages that wait, oldest first, none of an excluded channel."""
+        now = self._clock()
+        others = outbox.c.channel.not_in(list(exclude_channels))
+        due = next_due(self._database, outbox, others)
+        if due is None or due > now:
+            return []
+        with self._database.write() as connection:
+            oldest = candidates(connection, outbox, outbox.c.id, now, limit, others)
+            update = (
+                outbox.update()
+                .where(outbox.c.id.in_(oldest.scalar_subquery()))
+                .values(
+                    state=MessageState.LEASED,
+                    attempts=outbox.c.attempts + 1,
+                    lease=outbox.c.lease + 1,
+                    **leased(now, self._settings.lease_s),
+                )
+                .returning(outbox)
+            )
+            rows = connection.execute(update).all()
+        return [_message(row) for row in sorted(rows, key=lambda row: row.id)]  # RETURNING has no order
+
+    def extend(self, message: Message) -> bool:
+        """Lease for another ``lease_s`` from now; ``False`` when another deliverer has it."""
+        return self._write(message, leased(self._clock(), self._settings.lease_s))
+
+    def sent(self, message: Message) -> bool:
+        """The destination has it."""
+        return self._write(
+            message, {"state": MessageState.SENT, "sent_at": self._clock(), "leased_until": None, "reason": None}
+        )
+
+    def retry(self, message: Message, reason: Reason, at: datetime) -> bool:
+        """Give it back until ``at``; the attempt counts."""
+        return self._write(message, _waiting(at) | {"reason": reason}, DELIVER)
+
+    def release(self, message: Message) -> bool:
+        """Give it back at a clean stop; the attempt does not count."""
+        return self._write(message, _waiting(self._clock()) | {"attempts": outbox.c.attempts - 1}, DELIVER)
+
+    def bury(self, message: Message, reason: Reason) -> bool:
+        """Nobody tries again unless a person says so."""
+        return self._write(message, {"state": MessageState.BURIED, "reason": reason, "leased_until": None})
+
+    def requeue(self, id: int) -> bool:
+        """Send it again, sent or buried as it may be; ``False`` when there is none or a deliverer has it."""
+        now = self._clock()
+        values = _waiting(now) | {"attempts": 0, "reason": None, "queued_at": now, "sent_at": None}
+        update = outbox.update().where(outbox.c.id == id, outbox.c.state != MessageState.LEASED).values(values)
+        with self._database.write(DELIVER) as connection:
+            return connection.execute(update).rowcount == 1
+
+    def put(self, outgoing: Outgoing) -> bool:
+        """Queue a message that no finding caused; ``False`` when its key is known already."""
+        with self._database.write(DELIVER) as connection:
+            return put(connection, outgoing, self._clock())
+
+    def wait(self, timeout_s: float, exclude_channels: Collection[str] = ()) -> None:
+        """Wait until something of another channel may be claimed, at most ``timeout_s``."""
+        listening = self._listen()  # before looking: what comes in between is heard
+        due = next_due(self._database, outbox, outbox.c.channel.not_in(list(exclude_channels)))
+        wait_until_due(listening, due, self._clock(), timeout_s)
+
+    def close(self) -> None:
+        """Stop listening."""
+        with self._turn:
+            if self._listening is not None:
+                self._listening.close()
+                self._listening = None
+
+    def _listen(self) -> Listening:
+        with self._turn:
+            if self._listening is None:
+                self._listening = self._database.wake.listen(DELIVER)
+            return self._listening
+
+    def _write(self, message: Message, values: dict[str, Any], *topics: str) -> bool:
+        return write_if_held(self._database, outbox, (message.id, message.lease), values, *topics)
+
+
+def _waiting(at: datetime) -> dict[str, Any]:
+    return {"state": MessageState.WAITING, "available_at": at, "leased_until": None}
+
+
+def _message(row: sa.Row[Any]) -> Message:
+    outgoing = Outgoing(
+        key=row.key,
+        channel=row.channel,
+        content_type=row.content_type,
+        body=bytes(row.body),
+        expires_at=row.expires_at,
+    )
+    return Message(
+        id=row.id,
+        outgoing=outgoing,
+        attempts=row.attempts,
+        created_at=row.queued_at,
+        lease=row.lease,
+        arrival_id=row.arrival_id,
+    )

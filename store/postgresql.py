@@ -1,0 +1,117 @@
+"""PostgreSQL as an engine: psycopg 3, the password from a file, and NOTIFY for wake-ups."""
+
+import time
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+from typing import Any, cast
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from domain.errors import Permanent, Problem
+from domain.reason import Reason
+from store.failures import translated
+
+READING = {"isolation_level": "REPEATABLE READ"}  # one snapshot for a report of several statements
+
+_CONNECT = {
+    "connect_timeout": 5,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,  # ms; a server that vanished is noticed while somebody waits for the answer
+    "application_name": "ecgd",
+    "options": "-c synchronous_commit=on -c statement_timeout=60s -c lock_timeout=20s -c timezone=UTC",
+}
+
+
+def engine(url: sa.URL, password_file: Path | None) -> sa.Engine:
+    """Make an engine; a connection that died with its server is replaced when it is next taken."""
+    made = sa.create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        connect_args={name: value for name, value in _CONNECT.items() if name not in url.query},
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_size=8,
+        max_overflow=24,
+        pool_timeout=10,
+    )
+    if password_file is not None:
+        event.listen(made, "do_connect", _password(password_file))
+    return made
+
+
+def _password(path: Path) -> Any:
+    def give(_dialect: object, _record: object, _arguments: object, keywords: dict[str, Any]) -> None:
+        try:
+            keywords["password"] = path.read_text("utf-8").rstrip("\r\n")  # each time: passwords are rotated
+        except OSError as error:
+            raise Permanent(Reason.OUR_FAULT, f"store.password_file cannot be read: errno {error.errno}") from None
+
+    return give
+
+
+class Notices:
+    """``NOTIFY ecgd_<topic>``."""
+
+    def __init__(self, made: sa.Engine) -> None:
+        self._engine = made
+
+    def notify(self, topic: str) -> None:
+        """Notify after the commit; what is lost here is found when the listeners' waits end."""
+        with suppress(Problem), translated(), self._engine.begin() as connection:
+            connection.exec_driver_sql(f"NOTIFY ecgd_{topic}")
+
+    def listen(self, topic: str) -> "NoticeListening":
+        """Hear the topic on a connection of its own."""
+        return NoticeListening(self._engine, topic)
+
+
+class NoticeListening:
+    """A connection outside the pool that LISTENs; made again when the server went away."""
+
+    def __init__(self, made: sa.Engine, topic: str) -> None:
+        self._engine = made
+        self._topic = topic
+        self._turn = Lock()
+        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        with suppress(Problem):
+            self._connect()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for a notice; one thread listens, others that share this only wait their time."""
+        end = time.monotonic() + max(timeout_s, 0)
+        if not self._turn.acquire(timeout=max(timeout_s, 0)):
+            return False
+        try:
+            return self._heard(end - time.monotonic())
+        finally:
+            self._turn.release()
+
+    def _heard(self, timeout_s: float) -> bool:
+        try:
+            connection = self._connection or self._connect()
+            return any(True for _ in connection.notifies(timeout=max(timeout_s, 0), stop_after=1))
+        except Problem:
+            time.sleep(min(max(timeout_s, 0), 1))
+        except psycopg.Error:
+            self.close()
+        return True  # what was notified meanwhile is unknown: look
+
+    def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
+        with translated():
+            pooled = self._engine.connect()
+            pooled.detach()
+            raw = cast("psycopg.Connection[tuple[Any, ...]]", pooled.connection.dbapi_connection)
+        raw.autocommit = True
+        raw.execute(f"LISTEN ecgd_{self._topic}".encode())
+        self._connection = raw
+        return raw
+
+    def close(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()

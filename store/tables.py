@@ -1,0 +1,152 @@
+"""The tables. What came in never changes; where it stands does, in rows of their own.
+
+arrivals   immutable: the bytes and the key under which they are the same thing
+jobs       one an arrival: waiting -> leased -> scored | abstained | ignored | quarantined (and back, by a person)
+findings   what was decided, one an ECG in the arrival
+outbox     what has to be sent: waiting -> leased -> sent | buried
+
+``available_at`` is when a row may next be claimed; while it is leased that is the lease's end, so that a dead
+worker's rows come back by the same condition. ``lease`` counts claims and never goes back: whoever holds an older
+number writes nothing. ``attempts`` counts failures and starts again when a person requeues.
+"""
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Instant(sa.types.TypeDecorator[datetime]):
+    """An aware time, kept as microseconds since 1970-01-01T00:00Z: the same number, order and index everywhere."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:
+        """Refuse nothing but ``None``: a naive time fails in the subtraction."""
+        return None if value is None else (value - EPOCH) // MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:
+        """Give back UTC."""
+        return None if value is None else EPOCH + value * MICROSECOND
+
+
+class JobState(StrEnum):
+    """Where an arrival stands; the last four are ``domain.outcome.Outcome``."""
+
+    WAITING = "waiting"
+    LEASED = "leased"
+    SCORED = "scored"
+    ABSTAINED = "abstained"
+    IGNORED = "ignored"
+    QUARANTINED = "quarantined"
+
+
+class MessageState(StrEnum):
+    """Where a message stands."""
+
+    WAITING = "waiting"
+    LEASED = "leased"
+    SENT = "sent"
+    BURIED = "buried"
+
+
+# Written out, not bound: a database uses a partial index only where it can see that the condition implies it.
+OPEN = "state IN ('waiting', 'leased')"
+open_rows = sa.text(OPEN)
+
+Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite numbers rows only through INTEGER PRIMARY KEY
+Json = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _one_of(states: type[StrEnum]) -> str:
+    return "state IN ('{}')".format("', '".join(states))
+
+
+arrivals = sa.Table(
+    "arrivals",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("key", sa.Text, nullable=False, unique=True),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("format", sa.String(16), nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("received_at", Instant, nullable=False),
+    sa.Column("payload", sa.LargeBinary, nullable=False),  # last: SQLite reads the others without walking the BLOB
+    sqlite_autoincrement=True,  # a number is never given twice
+)
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("arrival_id", Id, sa.ForeignKey("arrivals.id"), primary_key=True, autoincrement=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("reason", sa.String(40)),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("lease", sa.Integer, nullable=False),
+    sa.Column("available_at", Instant, nullable=False),
+    sa.Column("leased_until", Instant),
+    sa.Column("settled_at", Instant),
+    sa.Column("timings", Json),
+    sa.CheckConstraint(_one_of(JobState), name="state"),
+    sa.CheckConstraint("state IN ('waiting', 'leased', 'scored') OR reason IS NOT NULL", name="reason"),
+    sa.Index("ix_jobs_open", "arrival_id", "available_at", sqlite_where=open_rows, postgresql_where=open_rows),
+)
+
+findings = sa.Table(
+    "findings",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("arrival_id", Id, sa.ForeignKey("arrivals.id"), nullable=False, index=True),
+    sa.Column("part", sa.Integer, nullable=False),
+    sa.Column("key", sa.String(64), nullable=False, unique=True),
+    sa.Column("lease", sa.Integer, nullable=False),  # the job's, when it was settled with this finding
+    sa.Column("severity", sa.Integer, nullable=False),
+    sa.Column("assessments", sa.Integer, nullable=False),
+    sa.Column("abstentions", sa.Integer, nullable=False),
+    sa.Column("thresholds_sha256", sa.String(64), nullable=False),
+    sa.Column("decided_at", Instant, nullable=False),
+    sa.Column("facts", Json, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("key", sa.Text, nullable=False, unique=True),
+    sa.Column("finding_id", Id, sa.ForeignKey("findings.id"), index=True),
+    sa.Column("arrival_id", Id, sa.ForeignKey("arrivals.id"), index=True),
+    sa.Column("channel", sa.String(80), nullable=False),
+    sa.Column("content_type", sa.Text, nullable=False),
+    sa.Column("expires_at", Instant),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("reason", sa.String(40)),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("lease", sa.Integer, nullable=False),
+    sa.Column("available_at", Instant, nullable=False),
+    sa.Column("leased_until", Instant),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("queued_at", Instant, nullable=False),  # when it was last put in the queue: a requeue starts its age anew
+    sa.Column("sent_at", Instant),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.CheckConstraint(_one_of(MessageState), name="state"),
+    sa.CheckConstraint("state <> 'buried' OR reason IS NOT NULL", name="reason"),
+    sa.Index("ix_outbox_open", "id", "available_at", "channel", sqlite_where=open_rows, postgresql_where=open_rows),
+    sqlite_autoincrement=True,
+)
