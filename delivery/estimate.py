@@ -63,7 +63,7 @@ def answered(context: Context, answer: Answer, drawn: Part) -> list[Part]:
 
 def _shared(context: Context, answer: Answer, *more: str) -> Resource:
     """Status, tag, narrative, note, subject and encounter: the narrative may be dropped on the way, so both speak."""
-    lines = (*context.unidentified, *narrative.told(answer, context.finding), *more)
+    lines = (*context.unidentified, *narrative.told(answer, context.finding, *more))
     trust: Resource = {"status": "final"}
     if model_of(answer).status is Status.STAND_IN:
         trust = {"status": "preliminary", "meta": {"tag": [HTEST]}}
@@ -76,14 +76,13 @@ def _reference(model: Model) -> Resource:
 
 def _arrest(context: Context, answer: Answer, drawn: Part) -> Part:
     percent = context.settings.probability_scale == "percent"
-    prediction = {**_prediction(context, answer, ARREST, context.taken + ARREST_HORIZON)}
+    prediction = _prediction(context, answer, ARREST, context.taken + ARREST_HORIZON)
     if isinstance(answer, Assessment):
         value = answer.score.value
         prediction["probabilityDecimal"] = round(value * 100, 4) if percent else round(value, 6)
         prediction["qualitativeRisk"] = qualitative_risk(Output.ARREST, answer.level)
-        prediction["rationale"] += (
-            f" probabilityDecimal is {'a percentage (0 to 100)' if percent else 'a fraction of 1'}."
-        )
+        unit = "a percentage (0 to 100)" if percent else "a fraction (0 to 1)"
+        prediction["rationale"] += f" probabilityDecimal is {unit}."
     return _risk(context, answer, "arrest-risk", WHAT[Output.ARREST], [prediction], [drawn])
 
 

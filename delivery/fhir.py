@@ -10,7 +10,7 @@ from fhir.resources.R4B.bundle import Bundle
 from pydantic import ValidationError
 
 from config.schema import Fhir
-from delivery.estimate import answered, device, model_of
+from delivery.estimate import Answer, answered, device, model_of
 from delivery.part import Context, Part, Resource
 from delivery.study import measurements, picture
 from delivery.subject import patient_to_create
@@ -37,7 +37,7 @@ def bundle(finding: Finding, settings: Fhir) -> Resource:
 
 def _parts(context: Context) -> list[Part]:
     """What is referred to comes before what refers to it."""
-    answers = (*context.finding.assessments, *context.finding.abstentions)
+    answers: tuple[Answer, ...] = (*context.finding.assessments, *context.finding.abstentions)
     models = {model.bundle_sha256: model for model in map(model_of, answers)}
     drawn = picture(context)
     parts = [*_patient(context), *map(device, models.values()), drawn, *measurements(context, drawn)]

@@ -50,7 +50,7 @@ _WARNINGS = {
 
 
 def percent(probability: float) -> str:
-    """A probability for reading: ``23.4 %``; the very small and the very large are bounded, not rounded to certainty."""
+    """A probability for reading: ``23.4 %``; near 0 and 1 it is bounded, not rounded to certainty."""
     if probability < 0.001:
         return "less than 0.1 %"
     return "more than 99.9 %" if probability > 0.999 else f"{100 * probability:.1f} %"
@@ -113,8 +113,8 @@ def provenance(answer: Score | Abstention, finding: Finding) -> str:
     )
 
 
-def told(answer: Assessment | Abstention, finding: Finding) -> tuple[str, ...]:
-    """Everything a reader of one answer should know, the gravest first."""
+def told(answer: Assessment | Abstention, finding: Finding, *more: str) -> tuple[str, ...]:
+    """Everything a reader of one answer should know, the gravest first; ``more`` follows the verdict."""
     score = answer.score if isinstance(answer, Assessment) else answer
     estimate = isinstance(answer, Assessment) and score.output is Output.POTASSIUM
     doubts = ", ".join(
@@ -123,6 +123,7 @@ def told(answer: Assessment | Abstention, finding: Finding) -> tuple[str, ...]:
     lines = (
         STAND_IN if score.status is Status.STAND_IN else "",
         verdict(answer) if isinstance(answer, Assessment) else refusal(answer),
+        *more,
         NOT_A_BLOOD_VALUE if estimate else "",
         when(finding),
         f"Doubts about the recording: {doubts}." if doubts else "",
