@@ -1,8 +1,10 @@
 """What can be configured, with its bounds and defaults. Times are in s, sizes in MiB, probabilities 0 to 1."""
 
+import codecs
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, model_validator
@@ -22,6 +24,24 @@ def _zone(name: str) -> str:
     return name
 
 
+def _charset(name: str) -> str:
+    try:
+        codecs.lookup(name)
+    except LookupError as error:
+        raise ValueError("not a character set that is known; write e.g. utf-8, latin-1 or gb18030") from error
+    return name
+
+
+def _database(url: str) -> str:
+    if not url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+        raise ValueError("neither sqlite:///FILE nor postgresql://USER@HOST/NAME")
+    if urlsplit(url).password:
+        raise ValueError("holds a password; put it into store.password_file")
+    return url
+
+
+Charset = Annotated[str, AfterValidator(_charset)]
+DatabaseUrl = Annotated[str, AfterValidator(_database)]
 TimeZone = Annotated[str, AfterValidator(_zone)]
 
 
@@ -42,7 +62,7 @@ class Tls(Strict):
 class Store(Strict):
     """Where arrivals, jobs, findings and messages live."""
 
-    url: str = Field("sqlite:///ecgd.db", pattern=r"^(sqlite:///|postgresql(\+psycopg)?://)")
+    url: DatabaseUrl = "sqlite:///ecgd.db"
     password_file: Path | None = Field(None, description="PostgreSQL password; never in the URL")
     lease_s: float = Field(60, ge=1, le=3600)
     max_attempts: int = Field(8, ge=1, le=100)
@@ -76,7 +96,7 @@ class Hl7Sender(Strict):
 
     application: str = ""
     facility: str = ""
-    charset: str | None = Field(None, description="used when MSH-18 is absent, e.g. gb18030; never guessed")
+    charset: Charset | None = Field(None, description="used when MSH-18 is absent, e.g. gb18030; never guessed")
     waveform_rate_hz: float | None = Field(None, gt=0, description="NA or MA waveforms without a rate of their own")
     waveform_uv_per_unit: float | None = Field(None, gt=0, description="likewise their resolution, in uV")
 

@@ -26,10 +26,11 @@ def now() -> datetime:
 
 def listen(settings: Settings) -> None:
     """Open the doors, hand every arrival to the store, acknowledge after the commit."""
+    from listener.folder import FolderWatcher
+
     from adapters.dicom import same_samples
     from domain.arrival import Format
     from listener.dicom import DicomServer
-    from listener.folder import FolderWatcher
     from listener.hl7 import Hl7Server
     from store.inbox import Inbox
 
@@ -40,7 +41,9 @@ def listen(settings: Settings) -> None:
         inbox = Inbox(database, same_content=same_content, settings=settings.store, clock=now)
         stack.callback(inbox.close)
         doors: list[Any] = []
-        jobs = {}
+        jobs: dict[str, tuple[float, Callable[[], object]]] = {
+            "inbox": (5.0, lambda: health.beat("inbox") if inbox.alive else None)
+        }
         if settings.doors.dicom:
             doors.append(DicomServer(settings.doors.dicom, inbox.accept, clock=now, on_event=door_event))
         if settings.doors.hl7:
@@ -69,8 +72,10 @@ def work(settings: Settings) -> None:
         stack.callback(reader.close)
         scorer = Scorer(settings.models)
         log.info("models", loaded=[str(model) for model in scorer.models])
+        jobs = Jobs(database, settings.store, now)
+        stack.callback(jobs.close)
         queue = JobQueue(
-            Jobs(database, settings=settings.store, clock=now),
+            jobs,
             read=reader.read,
             score=scorer.score,
             settings=settings,
@@ -83,17 +88,19 @@ def work(settings: Settings) -> None:
 def deliver(settings: Settings) -> None:
     """Send what the outbox holds; each destination has its own queue."""
     from delivery.channels import senders
+
     from ecgd.queues import ChannelQueue
     from store.outbox import Outbox
 
     with _role("deliver", settings, settings.health.deliver_port) as (stack, database, health, stop):
-        outbox = Outbox(database, settings=settings.store, clock=now)
+        channels = senders(settings)
         loops: dict[str, Callable[[Callable[[], None]], None]] = {}
-        for channel, sender in senders(settings).items():
+        for channel, sender in channels.items():
             stack.callback(sender.close)
-            queue = ChannelQueue(
-                outbox, channel, sender, settings=settings.delivery, lease_s=settings.store.lease_s, clock=now
-            )
+            outbox = Outbox(database, settings.store, now)
+            stack.callback(outbox.close)
+            others = channels.keys() - {channel}
+            queue = ChannelQueue(outbox, channel, sender, others=others, settings=settings, clock=now)
             for number in range(settings.delivery.concurrency):
                 loops[f"{channel}#{number}"] = _delivering(queue, stop)
         health.ready()
@@ -104,9 +111,7 @@ def _delivering(queue: Any, stop: threading.Event) -> Callable[[Callable[[], Non
     return lambda beat: loop.run(queue, queue.handle, stop=stop, beat=beat)
 
 
-def _run_loops(
-    loops: dict[str, Callable[[Callable[[], None]], None]], health: Health, stop: threading.Event
-) -> None:
+def _run_loops(loops: dict[str, Callable[[Callable[[], None]], None]], health: Health, stop: threading.Event) -> None:
     """Run each loop in a thread, feed the watchdog meanwhile, and join them: what is in hand is finished."""
     threads = []
     for name, body in loops.items():
@@ -124,9 +129,7 @@ def _beat(health: Health, name: str) -> Callable[[], None]:
 
 
 @contextmanager
-def _role(
-    name: str, settings: Settings, port: int
-) -> Iterator[tuple[ExitStack, Database, Health, threading.Event]]:
+def _role(name: str, settings: Settings, port: int) -> Iterator[tuple[ExitStack, Database, Health, threading.Event]]:
     """What every role shares: logs, stop signals, the migrated database, the health page; undone in reverse."""
     set_up_logging(settings.logging, name)
     stop = threading.Event()

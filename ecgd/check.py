@@ -31,7 +31,9 @@ def _doors(settings: Settings) -> Iterator[Mistake]:
         for number, peer in enumerate(doors.dicom.peers):
             if peer.certificate_cn:
                 yield Mistake(
-                    f"doors.dicom.peers[{number}].certificate_cn", "cannot be checked without TLS", "write doors.dicom.tls"
+                    f"doors.dicom.peers[{number}].certificate_cn",
+                    "cannot be checked without TLS",
+                    "write doors.dicom.tls",
                 )
 
 
@@ -92,15 +94,20 @@ def _tls(where: str, tls: Tls) -> Iterator[Mistake]:
 
 
 def _pair(where: str, certificate: Path, key: Path) -> Iterator[Mistake]:
-    missing = [Mistake(f"{where}.{n}", "cannot be read", f"no such readable file: {p}") for n, p in
-               (("certificate", certificate), ("key", key)) if not os.access(p, os.R_OK)]
+    missing = [
+        Mistake(f"{where}.{n}", "cannot be read", f"no such readable file: {p}")
+        for n, p in (("certificate", certificate), ("key", key))
+        if not os.access(p, os.R_OK)
+    ]
     yield from missing
     if missing:
         return
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: b"")
     except ssl.SSLError:
-        yield Mistake(where, "certificate and key do not work together", "PEM files of one pair, the key without password")
+        yield Mistake(
+            where, "certificate and key do not work together", "PEM files of one pair, the key without password"
+        )
         return
     yield from _expiry(f"{where}.certificate", certificate)
 

@@ -58,4 +58,3 @@ def shown_answers(answers: tuple[Score | Abstention, ...]) -> dict[str, Any]:
 
 def _recorded(ecg: Ecg) -> NDArray[np.float32]:
     return ecg.signal[~np.isnan(ecg.signal).all(axis=1)]
-

@@ -1,13 +1,13 @@
 """The two queues as a loop sees them: jobs for ``work``, one channel's messages for ``deliver``."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 import structlog
-
-from config.schema import Delivery, Settings
 from delivery.channels import Sender
+
+from config.schema import Settings
 from domain.errors import Permanent, Problem, Rejected, Transient
 from domain.reason import Reason
 from ecgd import health, loop
@@ -71,21 +71,24 @@ class ChannelQueue:
     """One destination's messages: a dead or slow one delays no other."""
 
     def __init__(
-        self, outbox: Outbox, channel: str, sender: Sender, *, settings: Delivery, lease_s: float, clock: Clock
+        self, outbox: Outbox, channel: str, sender: Sender, *, others: Collection[str], settings: Settings, clock: Clock
     ) -> None:
-        self._outbox, self._channel, self._sender = outbox, channel, sender
-        self._settings, self._lease_s, self._clock = settings, lease_s, clock
+        self._outbox, self._channel, self._sender, self._others = outbox, channel, sender, others
+        self._settings, self._lease_s, self._clock = settings.delivery, settings.store.lease_s, clock
 
     def claim(self) -> Message | None:
         """The oldest message that is due."""
-        return next(iter(self._outbox.claim(1, channel=self._channel)), None)
+        return next(iter(self._outbox.claim(1, exclude_channels=self._others)), None)
 
     def wait(self, timeout_s: float) -> None:
         """Until a worker commits one."""
-        self._outbox.wait(timeout_s)
+        self._outbox.wait(timeout_s, exclude_channels=self._others)
 
     def handle(self, message: Message) -> None:
         """Send one message; the answer decides whether it is sent, tried again or buried."""
+        if message.outgoing.channel != self._channel:  # of no channel that is configured now
+            self._bury(message, Reason.NO_SUCH_CHANNEL, "the channel is no longer configured")
+            return
         expires_at = message.outgoing.expires_at
         if expires_at is not None and self._clock() >= expires_at:
             self._bury(message, Reason.EXPIRED, "too old to be of use")

@@ -152,7 +152,9 @@ def _ecgs(answer: dict[str, Any], body: memoryview) -> tuple[Ecg, ...]:
 def _answer(ecgs: tuple[Ecg, ...]) -> tuple[dict[str, Any], list[bytes | memoryview]]:
     items, blobs = [], []
     for ecg in ecgs:
-        arrays = [(name, np.ascontiguousarray(getattr(ecg, name))) for name in facts.ARRAYS if getattr(ecg, name) is not None]
+        arrays = [
+            (name, np.ascontiguousarray(getattr(ecg, name))) for name in facts.ARRAYS if getattr(ecg, name) is not None
+        ]
         kinds = [[name, f"{a.dtype.kind}{a.dtype.itemsize}", list(a.shape)] for name, a in arrays]
         items.append({"facts": facts.dump(ecg), "arrays": kinds})
         blobs += [memoryview(a).cast("B") for _, a in arrays]

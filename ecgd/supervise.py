@@ -47,7 +47,7 @@ class Role:
             [sys.executable, "-m", "ecgd", self.name, "--config", str(self._config)],
             env={**os.environ, "NOTIFY_SOCKET": str(self._path)},
             stdin=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - no thread is running yet that could hold a lock
+            preexec_fn=_die_with_parent,
         )
 
     def hear(self) -> None:
@@ -57,7 +57,7 @@ class Role:
             self.ready, self.failures = True, 0
 
     def look(self) -> int | None:
-        """Restart a dead child after a growing wait, kill a hung one; the exit code of one that must not be restarted."""
+        """Restart a dead child after a growing wait, kill a hung one; the exit code of one that must stay down."""
         now = time.monotonic()
         if self.process is None:
             if now >= self.restart_at:
