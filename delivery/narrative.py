@@ -11,6 +11,7 @@ from domain.reason import Reason
 
 STAND_IN = "STAND-IN MODEL, FOR TESTING ONLY: trained on simulated ECGs. Do not use for care."
 NOT_A_BLOOD_VALUE = "An estimate by a model, not a laboratory value: confirm with a blood sample."
+NOT_A_DIAGNOSIS = "These are estimates by models, not a diagnosis."
 NOT_ALL_CLEAR = "This says nothing about the patient's risk: it is not an all-clear."
 
 _LEVELS = {
@@ -63,6 +64,11 @@ def amount(score: Score) -> str:
         return f"{percent(score.value)} ({fraction} on a scale of 0 to 1)"
     bound = {"<": "below ", ">": "above "}.get(score.censored, "")
     return f"{bound}{score.value:.2f} {score.unit}"
+
+
+def short(score: Score) -> str:
+    """The value for one line: ``6.82 mmol/L`` or ``23.4 %``."""
+    return percent(score.value) if score.output is Output.ARREST else amount(score)
 
 
 def level(assessment: Assessment) -> str:

@@ -1,0 +1,56 @@
+"""Who hears what: pure, from a finding and the configuration to messages."""
+
+import json
+from datetime import datetime, timedelta
+
+from config.schema import Settings
+from delivery.alert import mail, webhook_body
+from delivery.fhir import bundle
+from domain.finding import Assessment, Finding, Severity, Status
+from domain.outgoing import Outgoing
+
+
+def messages(finding: Finding, settings: Settings) -> tuple[Outgoing, ...]:
+    """The transaction for the EHR where one is configured, and an alert a channel where the finding is critical.
+
+    Alerts expire ``alerts.expire_s`` after the ECG was received, not after it was recorded: a cart whose clock or zone
+    is wrong must not silence one.
+    """
+    return (*_results(finding, settings), *_alerts(finding, settings))
+
+
+def alarming(finding: Finding, *, allow_stand_in: bool) -> tuple[Assessment, ...]:
+    """The critical assessments whose model may alert people."""
+    return tuple(
+        one
+        for one in finding.assessments
+        if one.severity is Severity.CRITICAL and (allow_stand_in or one.score.status is Status.SITE_VALIDATED)
+    )
+
+
+def _results(finding: Finding, settings: Settings) -> tuple[Outgoing, ...]:
+    if settings.fhir is None:
+        return ()
+    body = json.dumps(bundle(finding, settings.fhir), ensure_ascii=False, separators=(",", ":")).encode()
+    return (_outgoing(finding, f"fhir:{settings.fhir.name}", "application/fhir+json", body, None),)
+
+
+def _alerts(finding: Finding, settings: Settings) -> tuple[Outgoing, ...]:
+    critical = alarming(finding, allow_stand_in=settings.models.allow_stand_in)
+    if not critical:
+        return ()
+    expires_at = finding.received_at + timedelta(seconds=settings.alerts.expire_s)
+    hooks = (
+        _outgoing(finding, f"webhook:{hook.name}", "application/json", webhook_body(finding, critical), expires_at)
+        for hook in settings.alerts.webhooks
+    )
+    mails = (
+        _outgoing(finding, f"smtp:{box.name}", "message/rfc822", mail(finding, critical, box), expires_at)
+        for box in settings.alerts.smtp
+    )
+    return (*hooks, *mails)
+
+
+def _outgoing(finding: Finding, channel: str, content_type: str, body: bytes, expires_at: datetime | None) -> Outgoing:
+    key = f"{finding.key}:{channel}"
+    return Outgoing(key=key, channel=channel, content_type=content_type, body=body, expires_at=expires_at)
