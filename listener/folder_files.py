@@ -1,0 +1,115 @@
+"""Files in a drop folder: opened without following, read only when whole, moved without overwriting or losing any."""
+
+import errno
+import fcntl
+import os
+import signal
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+PDF_TRAILER_WITHIN = 2048  # Acrobat looks for %%EOF in the last 1,024 bytes (ISO 32000-1 annex H.3.4.4); be generous
+_UNFINISHED = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".download", ".swp", ".lock", "~")
+
+
+class Look(NamedTuple):
+    """What a file looked like; two equal looks mean that nobody wrote in between."""
+
+    device: int
+    inode: int
+    size: int
+    modified_ns: int
+
+
+def left_alone(name: str) -> bool:
+    """Tell whether a name says that its writer has not finished with it, or that it is not for us."""
+    return name.startswith((".", "~")) or name.lower().endswith(_UNFINISHED)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[int | None]:
+    """Open a regular file; ``None`` for a link, a directory, a pipe, or what is gone. Raises ``PermissionError``."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except PermissionError:
+        raise
+    except OSError:  # ELOOP: a link; ENOENT: gone; ENXIO: a socket
+        yield None
+        return
+    try:
+        yield fd if stat.S_ISREG(os.fstat(fd).st_mode) else None
+    finally:
+        os.close(fd)
+
+
+def look(fd: int) -> Look:
+    """Look at an open file."""
+    facts = os.fstat(fd)
+    return Look(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+
+
+def being_written(fd: int) -> bool:
+    """Tell whether a process on this machine has the file open for writing; ``False`` where that cannot be known.
+
+    A read lease is granted only where nobody does (fcntl(2), F_SETLEASE); it takes the file's owner or CAP_LEASE, and
+    a file system that has leases. It is given back at once; SIGURG, which nobody minds, stands in for SIGIO, which
+    would end the process if a writer came in that instant.
+    """
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError as error:
+        return error.errno == errno.EAGAIN
+    fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    return False
+
+
+def read_all(fd: int, size: int) -> bytes:
+    """Read what was ``size`` bytes at the last look; fewer when it shrank."""
+    pieces, left = [], size
+    while left and (piece := os.pread(fd, min(left, 1 << 20), size - left)):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
+
+
+def has_trailer(payload: bytes) -> bool:
+    """Tell whether a PDF's end is there."""
+    return b"%%EOF" in payload[-PDF_TRAILER_WITHIN:]
+
+
+def move(path: Path, folder: Path, fd: int, seen: Look, tag: str) -> Path | None:
+    """Move what was read from ``path`` into ``folder`` under a free name; ``None`` when it was replaced meanwhile.
+
+    Only the caller, under its lock, writes into ``folder``. A file written to or exchanged since it was read goes back
+    to be read again.
+    """
+    target = _free(folder, path.name, tag)
+    os.rename(path, target)
+    facts = os.lstat(target)
+    if (facts.st_dev, facts.st_ino) != seen[:2] or look(fd) != seen:
+        os.rename(target, path)
+        return None
+    sync(folder)
+    sync(path.parent)
+    return target
+
+
+def _free(folder: Path, name: str, tag: str) -> Path:
+    stem, suffix = os.path.splitext(name)
+    candidates = (f"{stem[:200]}-{tag}{f'-{n}' if n else ''}{suffix[:20]}" for n in range(1_000_000))
+    target = folder / name
+    while os.path.lexists(target):
+        target = folder / next(candidates)
+    return target
+
+
+def sync(folder: Path) -> None:
+    """Make the folder's names durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
