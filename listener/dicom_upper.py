@@ -3,9 +3,9 @@
 pynetdicom negotiates, encodes and keeps the state machine of PS3.8 section 9.2. Four seams are replaced here:
 
 - ``_Provider`` waits for the socket or for us; the library looks every millisecond, in two threads an association.
-- ``_Socket`` reads whole PDUs up to ``MAX_PDU`` within a deadline; the library reads any length, 4 KiB at a time, forever.
-- ``_Messages`` assembles messages with ``dicom_message`` and answers in the thread that reads, so that a message is served
-  before the next is taken off the wire: at most one data set an association is held.
+- ``_Socket`` reads whole PDUs up to ``MAX_PDU`` within a deadline; the library reads any length for any time.
+- ``_Messages`` assembles messages with ``dicom_message`` and answers in the thread that reads: a message is served
+  before the next is taken off the wire, and at most one data set an association is held.
 - ``Server`` counts connections before they cost a thread and does the TLS handshake outside the accepting thread.
 
 Associations end by A-ABORT where the peer breaks the protocol, is idle, or we stop between two objects.
