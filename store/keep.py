@@ -7,21 +7,20 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
-from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.arrival import Receipt
 from domain.reason import Reason
 from store.queue import Item
-from store.tables import JobState, arrivals, jobs
+from store.tables import JobState, arrivals, jobs, microseconds
 
 LONGEST_KEY = 500  # PostgreSQL indexes at most 2,704 bytes; no honest key comes near
 
-_COLUMNS = ("key", "sha256", "format", "source", "size", "received_at", "payload")
-_VALUES: dict[str, Any] = {name: sa.bindparam(name) for name in _COLUMNS}
-_INSERT = {
-    "sqlite": sqlite.insert(arrivals).values(_VALUES).on_conflict_do_nothing().returning(arrivals.c.id),
-    "postgresql": postgresql.insert(arrivals).values(_VALUES).on_conflict_do_nothing().returning(arrivals.c.id),
-}
+# The driver's own words: through the expression language an insert of 2 kB spends two thirds of its time in Python.
+_INSERT = (
+    "INSERT INTO arrivals (key, sha256, format, source, size, received_at, payload) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (key) DO NOTHING RETURNING id"
+)
+_MARKED = {"sqlite": _INSERT, "postgresql": _INSERT.replace("?", "%s")}
 _FIND = sa.select(arrivals.c.sha256).where(arrivals.c.key == sa.bindparam("key"))
 _JOB = jobs.insert()
 
@@ -73,9 +72,16 @@ class Batch:
         if self.no_room is not None:
             return False
         arrival = item.arrival
-        values = (key, item.sha256, arrival.format, safe(arrival.source), len(arrival.payload), arrival.received_at)
-        row = dict(zip(_COLUMNS, (*values, arrival.payload), strict=True))
-        number = self.connection.execute(_INSERT[self.connection.dialect.name], row).scalar()
+        row = (
+            key,
+            item.sha256,
+            arrival.format.value,
+            safe(arrival.source),
+            len(arrival.payload),
+            microseconds(arrival.received_at),
+            arrival.payload,
+        )
+        number = self.connection.exec_driver_sql(_MARKED[self.connection.dialect.name], row).scalar()
         if number is None:
             return False
         self._jobs.append(self._job(number, quarantine))

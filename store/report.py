@@ -1,0 +1,140 @@
+"""Reading the books: how many of what, does it add up, and what became of one arrival."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from domain.errors import Rejected
+from domain.finding import Severity
+from domain.reason import Reason
+from store.database import Database
+from store.tables import arrivals, findings, jobs, open_rows, outbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Rows by where they stand. ``reasons``: settled jobs and buried messages by reason."""
+
+    arrivals: int
+    jobs: Mapping[str, int]
+    job_reasons: Mapping[str, int]
+    outbox: Mapping[str, int]
+    outbox_reasons: Mapping[str, int]
+    waiting_by_channel: Mapping[str, int]
+    oldest_waiting_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentOrNot:
+    """One message of a trail."""
+
+    id: int
+    channel: str
+    state: str
+    reason: str | None
+    attempts: int
+    created_at: datetime
+    sent_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trail:
+    """One arrival's way through. ``severities``: of the findings of its last settlement, in their order."""
+
+    arrival_id: int
+    format: str
+    source: str
+    size: int
+    received_at: datetime
+    state: str
+    reason: str | None
+    attempts: int
+    settled_at: datetime | None
+    timings: Mapping[str, float]
+    severities: tuple[Severity, ...]
+    messages: tuple[SentOrNot, ...]
+
+
+def counts(database: Database, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Counts:
+    """Count everything, in one snapshot."""
+    with database.read() as connection:
+        return count_all(connection, clock())
+
+
+def oldest_waiting_s(database: Database, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float | None:
+    """How long the oldest unsettled arrival has been here, in s; ``None`` when all are settled."""
+    with database.read() as connection:
+        return _oldest_waiting_s(connection, clock())
+
+
+def count_all(connection: Connection, now: datetime) -> Counts:
+    """Count in a snapshot that is open already."""
+    return Counts(
+        arrivals=connection.execute(sa.select(sa.func.count()).select_from(arrivals)).scalar_one(),
+        jobs=_by(connection, jobs.c.state),
+        job_reasons=_by(connection, jobs.c.reason, jobs.c.settled_at.is_not(None), jobs.c.reason.is_not(None)),
+        outbox=_by(connection, outbox.c.state),
+        outbox_reasons=_by(connection, outbox.c.reason, outbox.c.state == "buried"),
+        waiting_by_channel=_by(connection, outbox.c.channel, open_rows),
+        oldest_waiting_s=_oldest_waiting_s(connection, now),
+    )
+
+
+def trail(database: Database, arrival_id: int) -> Trail:
+    """Follow one arrival; raise ``Rejected`` when there is none of that number."""
+    with database.read() as connection:
+        joined = arrivals.join(jobs, jobs.c.arrival_id == arrivals.c.id)
+        wanted = [column for column in arrivals.c if column is not arrivals.c.payload]
+        row = connection.execute(
+            sa.select(*wanted, jobs).select_from(joined).where(arrivals.c.id == arrival_id)
+        ).one_or_none()
+        if row is None:
+            raise Rejected(Reason.BAD_VALUE, "there is no arrival of that number")
+        return Trail(
+            arrival_id=row.id,
+            format=row.format,
+            source=row.source,
+            size=row.size,
+            received_at=row.received_at,
+            state=row.state,
+            reason=row.reason,
+            attempts=row.attempts,
+            settled_at=row.settled_at,
+            timings=row.timings or {},
+            severities=_severities(connection, arrival_id, row.lease),
+            messages=_messages(connection, arrival_id),
+        )
+
+
+def _oldest_waiting_s(connection: Connection, now: datetime) -> float | None:
+    oldest = sa.select(sa.func.min(jobs.c.arrival_id)).where(open_rows).scalar_subquery()  # numbers grow with time
+    received = connection.execute(sa.select(arrivals.c.received_at).where(arrivals.c.id == oldest)).scalar()
+    return None if received is None else (now - received).total_seconds()
+
+
+def _by(connection: Connection, column: sa.Column[Any], *conditions: Any) -> dict[str, int]:
+    rows = connection.execute(sa.select(column, sa.func.count()).where(*conditions).group_by(column).order_by(column))
+    return {row[0]: row[1] for row in rows}
+
+
+def _severities(connection: Connection, arrival_id: int, lease: int) -> tuple[Severity, ...]:
+    query = sa.select(findings.c.severity).where(findings.c.arrival_id == arrival_id, findings.c.lease == lease)
+    return tuple(Severity(value) for value in connection.execute(query.order_by(findings.c.part)).scalars())
+
+
+def _messages(connection: Connection, arrival_id: int) -> tuple[SentOrNot, ...]:
+    columns = (
+        outbox.c.id,
+        outbox.c.channel,
+        outbox.c.state,
+        outbox.c.reason,
+        outbox.c.attempts,
+        outbox.c.created_at,
+        outbox.c.sent_at,
+    )
+    rows = connection.execute(sa.select(*columns).where(outbox.c.arrival_id == arrival_id).order_by(outbox.c.id))
+    return tuple(SentOrNot(**row._mapping) for row in rows)
