@@ -1,0 +1,230 @@
+"""Which trace is which lead: rows from the traces, columns from the labels and the breaks between traces."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.pages.ink import Points
+from adapters.pages.labels import Label
+from adapters.pages.traces import Trace
+from domain.errors import Rejected
+from domain.reason import Reason
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """A piece of trace and the lead it shows; ``lead`` is empty for a rhythm strip without a label."""
+
+    lead: str
+    inverted: bool
+    points: Points
+    column: int
+    row: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """``starts``: x of each column's first sample. ``strips`` run over all columns."""
+
+    starts: tuple[float, ...]
+    parts: tuple[Part, ...]
+    strips: tuple[Part, ...]
+    levels: tuple[float, ...]  # of the rows, from the top
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Row:
+    traces: tuple[Trace, ...]
+    labels: tuple[Label, ...]
+    level: float
+
+    @property
+    def x0(self) -> float:
+        return min(trace.x0 for trace in self.traces)
+
+    @property
+    def x1(self) -> float:
+        return max(trace.x1 for trace in self.traces)
+
+    @property
+    def step(self) -> float:
+        return float(np.median([trace.step for trace in self.traces]))
+
+
+def arrange(traces: Sequence[Trace], labels: Sequence[Label]) -> Layout:
+    """Give every trace its lead. Raises ``Rejected(PAGE_NOT_UNDERSTOOD)`` where a label could belong to two."""
+    rows = _labelled(_rows(traces), labels)
+    columns = max((len(row.labels) for row in rows), default=0)
+    if not columns:
+        raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "no lead names beside the traces")
+    full = [row for row in rows if len(row.labels) == columns]
+    starts = _starts(full, columns)
+    parts: list[Part] = []
+    strips: list[Part] = []
+    for number, row in enumerate(rows):
+        is_strip = columns > 1 and len(row.labels) <= 1 and _spans(row, full)
+        (strips if is_strip else parts).extend(_strip(row, number) if is_strip else _parts(row, number, starts))
+    return _checked(Layout(starts, tuple(parts), tuple(strips), tuple(row.level for row in rows)))
+
+
+def _checked(layout: Layout) -> Layout:
+    leads = [part.lead for part in layout.parts]
+    if len(set(leads)) < len(leads):
+        raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "a lead's name stands at two traces")
+    if not leads:
+        raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "no lead names beside the traces")
+    return layout
+
+
+def _rows(traces: Sequence[Trace]) -> list[_Row]:
+    """Group traces by height; traces one above the other tell how far apart rows are."""
+    spacing = _spacing(traces)
+    groups: list[list[Trace]] = []
+    for trace in sorted(traces, key=lambda trace: trace.level):
+        if groups and trace.level - float(np.mean([other.level for other in groups[-1]])) < 0.5 * spacing:
+            groups[-1].append(trace)
+        else:
+            groups.append([trace])
+    rows = []
+    for group in groups:
+        ordered = tuple(sorted(group, key=lambda trace: trace.x0))
+        rows.append(_Row(ordered, (), float(np.median([trace.level for trace in ordered]))))
+    return rows
+
+
+def _spacing(traces: Sequence[Trace]) -> float:
+    """Return the least height between traces that lie above one another; without such, there is one row."""
+    apart = [
+        abs(one.level - other.level)
+        for i, one in enumerate(traces)
+        for other in traces[:i]
+        if min(one.x1, other.x1) - max(one.x0, other.x0) > 0.3 * min(one.x1 - one.x0, other.x1 - other.x0)
+    ]
+    return max(min(apart), 5.0) if apart else float("inf")
+
+
+def _labelled(rows: list[_Row], labels: Sequence[Label]) -> list[_Row]:
+    """Hang each line of labels on its row: all labels of a page stand equally far above (or below) their traces."""
+    lines = _label_lines(labels, rows)
+    levels = np.array([row.level for row in rows])
+    spacing = float(np.min(np.diff(levels))) if len(rows) > 1 else 150.0
+    found: dict[tuple[int | None, ...], float] = {}
+    for line in lines:
+        for level in levels:
+            offset = float(level) - line[0].y
+            if abs(offset) < 0.95 * spacing:
+                hung = _hang([label_line[0].y + offset for label_line in lines], levels, spacing)
+                found[hung] = min(abs(offset), found.get(hung, np.inf))
+    ranked = sorted(found.items(), key=lambda item: (item[0].count(None), item[1]))
+    if not ranked:
+        return rows
+    best, offset = ranked[0]
+    if len(ranked) > 1 and ranked[1][0].count(None) == best.count(None) and ranked[1][1] < 1.2 * offset:
+        raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "lead names midway between two rows")
+    return [
+        _Row(row.traces, lines[best.index(number)] if number in best else (), row.level)
+        for number, row in enumerate(rows)
+    ]
+
+
+def _label_lines(labels: Sequence[Label], rows: Sequence[_Row]) -> list[tuple[Label, ...]]:
+    lines: list[list[Label]] = []
+    left, right = min(row.x0 for row in rows), max(row.x1 for row in rows)
+    for label in sorted(labels, key=lambda label: label.y):
+        if not left - 0.1 * (right - left) < label.x0 < right:
+            continue
+        if lines and label.y - lines[-1][0].y < 4.0:
+            lines[-1].append(label)
+        else:
+            lines.append([label])
+    return [tuple(sorted(line, key=lambda label: label.x0)) for line in lines]
+
+
+def _hang(heights: list[float], levels: NDArray[np.float64], spacing: float) -> tuple[int | None, ...]:
+    hung: list[int | None] = []
+    for height in heights:
+        nearest = int(np.abs(levels - height).argmin())
+        taken = abs(levels[nearest] - height) > 0.33 * spacing or nearest in hung
+        hung.append(None if taken else nearest)
+    return tuple(hung)
+
+
+def _spans(row: _Row, full: Sequence[_Row]) -> bool:
+    """Tell a strip over all columns from a row in which one lead was left out."""
+    left, right = min(other.x0 for other in full), max(other.x1 for other in full)
+    return len(row.traces) == 1 and row.x1 - row.x0 > 0.9 * (right - left)
+
+
+def _strip(row: _Row, number: int) -> list[Part]:
+    label = row.labels[0] if row.labels else None
+    return [Part(label.lead if label else "", bool(label and label.inverted), row.traces[0].points, 0, number)]
+
+
+def _starts(rows: Sequence[_Row], columns: int) -> tuple[float, ...]:
+    """Find where columns begin: even parts of the rows, moved to where the traces break nearby."""
+    left, step = min(row.x0 for row in rows), float(np.median([row.step for row in rows]))
+    width = (max(row.x1 for row in rows) + step - left) / columns
+    breaks = np.array([start for row in rows for trace in row.traces for start in trace.starts])
+    chunked = breaks.size > len(rows) * (columns + 1)
+    reach = 4 * step if chunked else 0.08 * width
+    starts = [left]
+    for column in range(1, columns):
+        nominal = left + column * width
+        near = breaks[np.abs(breaks - nominal) < reach]
+        starts.append(float(near[np.abs(near - nominal).argmin()]) if near.size else _jump(rows, nominal, step))
+    return tuple(starts)
+
+
+def _jump(rows: Sequence[_Row], nominal: float, step: float) -> float:
+    """Look within three points of ``nominal`` for where all rows jump at once, in traces that run through."""
+    score: dict[int, float] = {}
+    for row in rows:
+        for trace in row.traces:
+            x, y = trace.points[:, 0], trace.points[:, 1]
+            for i in np.flatnonzero(np.abs(x[1:] - nominal) < 3.5 * step):
+                key = round((x[i + 1] - nominal) / step)
+                score[key] = score.get(key, 0.0) + abs(float(y[i + 1] - y[i]))
+    if not score:
+        return nominal
+    best = max(score, key=lambda key: score[key])
+    return nominal + (best if score[best] > 2 * score.get(0, 0.0) else 0) * step
+
+
+def _parts(row: _Row, number: int, starts: Sequence[float]) -> list[Part]:
+    pieces = [piece for trace in row.traces for piece in _cut(trace, starts)]
+    centres = [(float(piece[0, 0]) + float(piece[-1, 0])) / 2 for piece in pieces]
+    columns = [_column(centre, starts) for centre in centres]
+    width = starts[1] - starts[0] if len(starts) > 1 else float("inf")
+    named: dict[int, Label] = {}
+    for label in row.labels:
+        column = _column(label.x0 + (0.2 * width if len(starts) > 1 else 0), starts)
+        if column in named:
+            raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "two lead names at one trace")
+        named[column] = label
+    parts = []
+    for column in sorted(set(columns) & set(named)):
+        points = np.concatenate([piece for piece, its in zip(pieces, columns, strict=True) if its == column])
+        parts.append(Part(named[column].lead, named[column].inverted, points, column, number))
+    return parts
+
+
+def _column(x: float, starts: Sequence[float]) -> int:
+    return max(int(np.searchsorted(np.asarray(starts), x, side="right")) - 1, 0)
+
+
+def _cut(trace: Trace, starts: Sequence[float]) -> list[Points]:
+    """Cut a trace where a column begins inside it; the later of two points above that place is the next lead's."""
+    step = trace.step
+    x = trace.points[:, 0]
+    inner = [start for start in starts if trace.x0 + 2.5 * step < start < trace.x1 - 2.5 * step]
+    at = [_first_of_next(x, start, step) for start in inner]
+    return [piece for piece in np.split(trace.points, at) if len(piece) > 1]
+
+
+def _first_of_next(x: NDArray[np.float64], start: float, step: float) -> int:
+    first = int(np.searchsorted(x, start - step / 2))
+    while first + 1 < x.size and x[first + 1] - x[first] < 0.01 * step:
+        first += 1
+    return first

@@ -1,0 +1,41 @@
+"""Points on a page into samples at a uniform rate."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline, PchipInterpolator
+
+from adapters.pages.ink import Points
+
+Samples = NDArray[np.float64]
+
+
+def sampled(time_s: Samples, value: Samples, rate_hz: float, count: int) -> Samples:
+    """Interpolate ``value`` at ``k / rate_hz`` for ``k`` in ``range(count)``; NaN before the first and after the last.
+
+    Evenly spaced points were samples: a cubic spline through them restores what lay between. Points of a drawing
+    program that thinned or rounded them are joined without overshoot (PCHIP).
+    """
+    wanted = np.full(count, np.nan)
+    slack = 1e-3 / rate_hz
+    first = max(int(np.ceil(time_s[0] * rate_hz - 1e-2)), 0)
+    last = min(int(np.floor(time_s[-1] * rate_hz + 1e-2)), count - 1)
+    at = np.clip(np.arange(first, last + 1) / rate_hz, time_s[0] - slack, time_s[-1] + slack)
+    steps = np.diff(time_s)
+    even = np.percentile(np.abs(steps - np.median(steps)), 95) < 0.05 * np.median(steps)
+    wanted[first : last + 1] = (CubicSpline if even else PchipInterpolator)(time_s, value)(at)
+    return wanted
+
+
+def single_valued(points: Points) -> Points:
+    """Make ``x`` strictly increasing: of points one above the other, keep the peak they draw, else their middle."""
+    x, y = points[:, 0], points[:, 1]
+    order = np.argsort(x, kind="stable")
+    x, y = x[order], y[order]
+    first = np.flatnonzero(np.concatenate(([True], np.diff(x) > 1e-3)))
+    if first.size == x.size:
+        return np.column_stack((x, y))
+    last = np.append(first[1:], x.size) - 1
+    low, high = np.minimum.reduceat(y, first), np.maximum.reduceat(y, first)
+    middle, ends_low, ends_high = (y[first] + y[last]) / 2, np.minimum(y[first], y[last]), np.maximum(y[first], y[last])
+    kept = np.where(ends_low - low > 1e-6, low, np.where(high - ends_high > 1e-6, high, middle))
+    return np.column_stack((x[first], kept))

@@ -1,0 +1,167 @@
+"""A PDF report: vector pages read back into leads, one recording a report.
+
+Nothing is taken from a rendering: traces, grid and text are read as the page draws them. A page that is only an image
+is set aside, for a lead read off pixels by guesswork is worse than none.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pymupdf
+
+from adapters.pages.facts import Facts, facts_of
+from adapters.pages.ink import Ink, ink
+from adapters.pages.reading import RATE_HZ, PageLeads, read_leads
+from adapters.pages.text import lines_of
+from adapters.pages.timing import same_beats
+from adapters.paper import page_picture
+from adapters.recording import Recording
+from config.schema import Reading
+from domain.arrival import Format
+from domain.ecg import Patient, Picture, ReadWarning
+from domain.errors import Rejected
+from domain.reason import Reason
+
+MOST_PAGES = 40
+
+# MuPDF's complaints about a broken file may quote its text; nothing of a patient's goes to stderr.
+pymupdf.TOOLS.mupdf_display_errors(False)
+pymupdf.TOOLS.mupdf_display_warnings(False)
+
+_NOT_A_FILE = (pymupdf.FileDataError, pymupdf.mupdf.FzErrorBase, RuntimeError, ValueError)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Report:
+    """One page that holds an ECG, or several that hold one together."""
+
+    page: PageLeads
+    facts: Facts
+    picture: Picture
+
+
+def read(payload: bytes, source: str, settings: Reading) -> tuple[Recording, ...]:
+    """Read the ECGs of a PDF, in the order of its pages; pages of one report become one recording.
+
+    Raises ``Rejected``: ``UNDECODABLE`` (broken, encrypted), ``PAGE_NOT_UNDERSTOOD``, ``PAGE_NOT_CALIBRATED``,
+    ``TOO_LARGE``. ``source`` is not needed: a page says itself what it is.
+    """
+    instance = sha256(payload).hexdigest()
+    return tuple(_recording(report, instance, settings) for report in _joined(_reports(payload)))
+
+
+def _opened(payload: bytes) -> pymupdf.Document:
+    try:
+        document = pymupdf.open(stream=payload, filetype="pdf")
+    except _NOT_A_FILE as error:
+        raise Rejected(Reason.UNDECODABLE, "not a PDF that can be opened") from error
+    if document.needs_pass:
+        raise Rejected(Reason.UNDECODABLE, "encrypted; send it without a password")
+    if document.page_count > MOST_PAGES:
+        raise Rejected(Reason.TOO_LARGE, f"more than {MOST_PAGES} pages")
+    return document
+
+
+def _reports(payload: bytes) -> list[_Report]:
+    """Read page after page; one page that cannot be read does not take the others with it."""
+    found: list[_Report] = []
+    doubts: list[Rejected] = []
+    images = 0
+    with _opened(payload) as document:
+        for page in _pages(document):
+            try:
+                drawn = ink(page)
+                images += drawn.images
+                found.extend(_report(page, drawn))
+            except Rejected as rejected:
+                doubts.append(rejected)
+            except _NOT_A_FILE as error:
+                raise Rejected(Reason.UNDECODABLE, "a page cannot be decoded") from error
+    if not found:
+        raise doubts[0] if doubts else Rejected(Reason.PAGE_NOT_UNDERSTOOD, _nothing(images))
+    return found
+
+
+def _pages(document: pymupdf.Document) -> Iterator[pymupdf.Page]:
+    try:
+        yield from document
+    except _NOT_A_FILE as error:
+        raise Rejected(Reason.UNDECODABLE, "a page cannot be opened") from error
+
+
+def _nothing(images: int) -> str:
+    if images:
+        return "the page is an image without drawn traces; send the cart's own PDF, or the waveform as DICOM"
+    return "no ECG traces on any page"
+
+
+def _report(page: pymupdf.Page, drawn: Ink) -> Iterator[_Report]:
+    leads = read_leads(drawn)
+    if leads is not None:
+        picture = page_picture(page, quarter_turns=drawn.quarter_turns)
+        yield _Report(leads, facts_of(lines_of(drawn.words)), picture)
+
+
+def _joined(reports: list[_Report]) -> list[_Report]:
+    """Put pages of one report together: same patient and time as printed, and leads that do not repeat."""
+    whole: list[_Report] = []
+    for report in reports:
+        if whole and _continues(whole[-1], report):
+            whole[-1] = _together(whole[-1], report)
+        else:
+            whole.append(report)
+    return whole
+
+
+def _continues(before: _Report, after: _Report) -> bool:
+    identified = before.facts.patient.identifiers or before.facts.local_time
+    same = before.facts.patient == after.facts.patient and before.facts.local_time == after.facts.local_time
+    return bool(identified) and same and not set(before.page.leads) & set(after.page.leads)
+
+
+def _together(before: _Report, after: _Report) -> _Report:
+    """Lay the leads of both on one time axis: over one another when their beats coincide, else one after the other."""
+    first, second = before.page.leads, after.page.leads
+    behind = 0 if same_beats(first, second, RATE_HZ) else len(next(iter(first.values())))
+    length = max(len(next(iter(first.values()))), behind + len(next(iter(second.values()))))
+    leads = {}
+    for start, its in ((0, first), (behind, second)):
+        for lead, samples in its.items():
+            leads[lead] = np.full(length, np.nan)
+            leads[lead][start : start + samples.size] = samples
+    picture = _stacked(before.picture, after.picture)
+    warnings = tuple(dict.fromkeys((*before.page.scale.warnings, *after.page.scale.warnings)))
+    page = replace(before.page, leads=leads, scale=replace(before.page.scale, warnings=warnings))
+    return _Report(page, before.facts, picture)
+
+
+def _stacked(above: Picture, below: Picture) -> Picture:
+    width = max(above.shape[1], below.shape[1])
+    sheets = [np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), constant_values=255) for p in (above, below)]
+    return np.concatenate(sheets)
+
+
+def _recording(report: _Report, instance: str, settings: Reading) -> Recording:
+    local = report.facts.local_time
+    warnings = [*report.page.scale.warnings]
+    if local is not None:
+        warnings.append(ReadWarning.TIME_ZONE_ASSUMED)
+    patient = report.facts.patient
+    return Recording(
+        leads=report.page.leads,
+        rate_hz=RATE_HZ,
+        format=Format.PDF,
+        instance=instance,
+        digitised=True,
+        speed_mm_s=round(report.page.scale.speed_mm_s, 2),
+        gain_mm_mv=round(report.page.scale.gain_mm_mv, 2),
+        acquired_at=local.replace(tzinfo=ZoneInfo(settings.timezone)) if local else None,
+        patient=patient if patient.identifiers else Patient(),
+        reported=report.facts.reported,
+        statements=report.facts.statements,
+        page=report.picture,
+        warnings=tuple(warnings),
+    )
