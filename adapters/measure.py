@@ -1,0 +1,95 @@
+"""Heart rate and QRS axis off the arranged signal; the other EMPs are left open rather than guessed."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
+from scipy.signal import butter as butterworth
+from scipy.signal import find_peaks, sosfiltfilt
+
+from domain.ecg import LEADS, Measurements
+
+Trace = NDArray[np.float64]
+
+_BAND_HZ = (5.0, 20.0)  # where a QRS complex has most of its energy and P, T and mains have little
+_SMOOTH_S = 0.10
+_REFRACTORY_S = 0.25  # 240/min
+_FEWEST_BEATS = 3
+_HALF_QRS_S = 0.06
+_I, _AVF = LEADS.index("I"), LEADS.index("aVF")
+
+
+def measure(signal: NDArray[np.float32], rate_hz: float) -> Measurements:
+    """Measure ``[12, n]`` in mV: rate in beats a minute, QRS axis in degrees; ``None`` where it cannot be told."""
+    peaks = beats(signal, rate_hz)
+    return Measurements(heart_rate_bpm=_rate(peaks, rate_hz), qrs_axis_deg=_qrs_axis(signal, peaks, rate_hz))
+
+
+def beats(signal: NDArray[np.float32], rate_hz: float) -> NDArray[np.intp]:
+    """Find the QRS complexes, as sample numbers, by the energy of all leads together.
+
+    Each lead counts by its own scale, so the one with most artefact does not outvote the rest, and leads of which only
+    a column was recorded count where they are.
+    """
+    energy = _energy(signal, rate_hz)
+    if energy is None:
+        return np.empty(0, np.intp)
+    distance = max(1, int(_REFRACTORY_S * rate_hz))
+    tall, _ = find_peaks(energy, distance=distance)
+    if len(tall) < _FEWEST_BEATS:
+        return np.empty(0, np.intp)
+    # A beat every 2 s at the least: a typical QRS is among the tallest n peaks of a record of 2n s.
+    expected = max(_FEWEST_BEATS, int(len(energy) / rate_hz / 2))
+    typical = float(np.median(np.sort(energy[tall])[-expected:]))
+    floor = float(np.median(energy))
+    peaks, _ = find_peaks(energy, distance=distance, height=floor + 0.3 * (typical - floor))
+    if typical < 4 * floor:  # no complex stands out: fibrillation, noise
+        return np.empty(0, np.intp)
+    return np.asarray(peaks, np.intp)
+
+
+def _energy(signal: NDArray[np.float32], rate_hz: float) -> Trace | None:
+    """Mean over the leads of each one's QRS-band energy by its own 98th percentile; ``None`` where too short."""
+    band = butterworth(2, _BAND_HZ, btype="band", fs=rate_hz, output="sos")
+    rows, present = [], []
+    for lead in signal:
+        valid = ~np.isnan(lead)
+        if valid.sum() < rate_hz:
+            continue
+        index = np.arange(len(lead))
+        filled = np.interp(index, index[valid], lead[valid].astype(np.float64))
+        row = uniform_filter1d(np.abs(sosfiltfilt(band, filled)), max(1, int(_SMOOTH_S * rate_hz)))
+        scale = np.percentile(row[valid], 98)
+        if scale > 0:
+            rows.append(np.where(valid, np.minimum(row / scale, 2.0), 0.0))
+            present.append(valid)
+    if not rows:
+        return None
+    energy: Trace = np.sum(rows, axis=0) / np.maximum(np.sum(present, axis=0), 1)
+    return energy
+
+
+def _rate(peaks: NDArray[np.intp], rate_hz: float) -> float | None:
+    """Beats between the first and the last over the time between them: the ventricular rate, in fibrillation too."""
+    if len(peaks) < _FEWEST_BEATS:
+        return None
+    return float(60 * rate_hz * (len(peaks) - 1) / (peaks[-1] - peaks[0]))
+
+
+def _qrs_axis(signal: NDArray[np.float32], peaks: NDArray[np.intp], rate_hz: float) -> float | None:
+    """Frontal axis from the net QRS areas of I and aVF; aVF is sqrt(3)/2 of a limb lead (Goldberger)."""
+    lead_i, lead_avf = (_net_area(signal[row], peaks, rate_hz) for row in (_I, _AVF))
+    if lead_i is None or lead_avf is None or np.hypot(lead_i, lead_avf) < 1e-3:  # mV s: neither lead tells
+        return None
+    return float(np.degrees(np.arctan2(lead_avf * 2 / np.sqrt(3), lead_i)))
+
+
+def _net_area(lead: NDArray[np.float32], peaks: NDArray[np.intp], rate_hz: float) -> float | None:
+    """Area in mV s of the median beat within 60 ms of its centre, above the level just before it."""
+    half, before = int(_HALF_QRS_S * rate_hz), int(2 * _HALF_QRS_S * rate_hz)
+    windows = [lead[peak - before : peak + half + 1] for peak in peaks if peak >= before and peak + half < len(lead)]
+    windows = [window for window in windows if not np.isnan(window).any()]
+    if len(windows) < 2:
+        return None
+    beat = np.median(np.array(windows, np.float64), axis=0)
+    level = np.median(beat[: before - half])
+    return float((beat[before - half :] - level).sum() / rate_hz)
