@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from simulator.page import write_pdf
-
 from simulator.files import Envelope, GroupOptions, write_dicom, write_encapsulated_pdf, write_oru_na, write_oru_pdf
 from simulator.heart import ecg, measurements, varied
+from simulator.page import write_pdf
 from simulator.patient import SyntheticPatient
 
 AUTHORITY_SYSTEM = "urn:oid:2.999.1"  # of the simulator's assigning authority, in every test's configuration

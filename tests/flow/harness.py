@@ -16,6 +16,8 @@ from typing import Any
 
 import yaml
 
+from tests.flow.ecgs import Sent
+
 ROLES = ("listen", "work", "deliver")
 START_S = 120.0  # torch and its models on a loaded machine
 STOP_S = 30.0  # TimeoutStopSec of the units
@@ -42,7 +44,7 @@ class Process:
     """One ``ecgd`` command and the datagram socket on which it says READY=1 (sd_notify(3))."""
 
     def __init__(self, command: str, config: Path, log: Path) -> None:
-        self.command, self.log = command, log
+        self.command, self.log, self.ready = command, log, False
         address = f"@ecgd-test-{os.getpid()}-{next(_numbers)}"  # abstract: no path, so no length limit
         self._notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notices.bind("\0" + address[1:])
@@ -60,6 +62,7 @@ class Process:
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
             if select.select([self._notices], [], [], 0.2)[0] and b"READY=1" in self._notices.recv(4096):
+                self.ready = True
                 return
             if self.popen.poll() is not None:
                 raise AssertionError(f"{self.command} ended with {self.popen.returncode}:\n{tail(self.log)}")
@@ -157,6 +160,25 @@ class Ecgd:
         if done.returncode not in (0, 1):
             raise AssertionError(f"reconcile ended with {done.returncode}: {done.stderr}")
         return done.returncode, json.loads(done.stdout)
+
+    def settled(self) -> tuple[int, dict[str, Any]] | None:
+        """What ``reconcile`` says once nothing waits any more, ``None`` before."""
+        code, facts = self.reconcile()
+        return None if facts["waiting"] else (code, facts)
+
+    def drop(self, sent: Sent) -> None:
+        """Write a file beside the drop folder and rename it in."""
+        path = self.folder / f"{sent.number}{sent.suffix}"
+        path.write_bytes(sent.payload)
+        path.rename(self.incoming / path.name)
+
+    def left_to_take(self) -> list[Path]:
+        """Files that lie in the drop folder itself."""
+        return [path for path in self.incoming.iterdir() if path.is_file()]
+
+    def refused(self) -> list[str]:
+        """Names in ``refused/``."""
+        return sorted(path.name for path in (self.incoming / "refused").glob("*"))
 
     def stop(self) -> dict[str, int]:
         """Stop what runs; exit codes by command."""

@@ -4,7 +4,12 @@ import socket
 import subprocess
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from io import BytesIO
 from pathlib import Path
+
+from pydicom import dcmread
+from pynetdicom import AE
+from pynetdicom.sop_class import TwelveLeadECGWaveformStorage
 
 from tests import peers
 from tests.flow.certificates import Authority, Pair
@@ -44,6 +49,24 @@ def storescu(
 def dcmsend(port: int, paths: Iterable[Path], *, calling: str = "CART1") -> subprocess.CompletedProcess[str]:
     """DCMTK's other C-STORE, which looks into every file first."""
     return _run([peers.require("dcmsend"), "-v", "-aet", calling, "-aec", "ECGD", "127.0.0.1", str(port), *paths])
+
+
+def store(port: int, sents: Iterable[Sent], *, damage: bool = False) -> list[int]:
+    """C-STORE from our own process; the statuses. ``damage`` cuts each object's samples short on the way."""
+    application = AE("CART1")
+    application.add_requested_context(TwelveLeadECGWaveformStorage)
+    association = application.associate("127.0.0.1", port, ae_title="ECGD")
+    if not association.is_established:
+        raise AssertionError("no association")
+    statuses = []
+    for sent in sents:
+        dataset = dcmread(BytesIO(sent.payload))
+        if damage:
+            group = dataset.WaveformSequence[0]
+            group.WaveformData = group.WaveformData[: len(group.WaveformData) // 2]
+        statuses.append(association.send_c_store(dataset).Status)
+    association.release()
+    return statuses
 
 
 def dcmtk_tls(client: Pair, authority: Authority) -> list[str | Path]:
