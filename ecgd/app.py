@@ -26,11 +26,10 @@ def now() -> datetime:
 
 def listen(settings: Settings) -> None:
     """Open the doors, hand every arrival to the store, acknowledge after the commit."""
-    from listener.folder import FolderWatcher
-
     from adapters.dicom import same_samples
     from domain.arrival import Format
     from listener.dicom import DicomServer
+    from listener.folder import FolderWatcher
     from listener.hl7 import Hl7Server
     from store.inbox import Inbox
 
@@ -88,7 +87,6 @@ def work(settings: Settings) -> None:
 def deliver(settings: Settings) -> None:
     """Send what the outbox holds; each destination has its own queue."""
     from delivery.channels import senders
-
     from ecgd.queues import ChannelQueue
     from store.outbox import Outbox
 
@@ -137,6 +135,7 @@ def _role(name: str, settings: Settings, port: int) -> Iterator[tuple[ExitStack,
         signal.signal(number, lambda *_: stop.set())
     health = Health(stale_s=max(120.0, settings.reading.timeout_s * 2 + 60))
     with ExitStack() as stack:
+        stack.callback(health.close)
         database = open_database(settings.store, settings.state_dir)
         stack.callback(database.close)
         migrate(database)
@@ -152,11 +151,12 @@ def _role(name: str, settings: Settings, port: int) -> Iterator[tuple[ExitStack,
 
 def _expose(database: Database) -> None:
     """Queue depth and age as gauges: in one role only, so that sums over roles stay right."""
+    from ecgd.operate import gauges
     from store.report import counts
 
     def read() -> dict[str, float]:
         numbers: dict[str, float] = {}
-        loop.guarded(lambda: numbers.update(counts(database).gauges()))()
+        loop.guarded(lambda: numbers.update(gauges(counts(database))))()
         return numbers
 
     REGISTRY.register(Gauges(read))

@@ -144,8 +144,8 @@ def _writable(where: str, folder: Path) -> Iterator[Mistake]:
 def _secrets(settings: Settings) -> Iterator[Mistake]:
     named = [("store.password_file", settings.store.password_file)]
     named += [("fhir.secret_file", settings.fhir.secret_file)] if settings.fhir else []
-    for kind, channels in (("webhooks", settings.alerts.webhooks), ("smtp", settings.alerts.smtp)):
-        named += [(f"alerts.{kind}[{n}].secret_file", channel.secret_file) for n, channel in enumerate(channels)]
+    named += [(f"alerts.webhooks[{n}].secret_file", w.secret_file) for n, w in enumerate(settings.alerts.webhooks)]
+    named += [(f"alerts.smtp[{n}].secret_file", s.secret_file) for n, s in enumerate(settings.alerts.smtp)]
     for where, path in named:
         if path is None:
             continue
@@ -166,10 +166,10 @@ def _bundles(settings: Settings) -> Iterator[Mistake]:
             yield Mistake(where, fault)
         if not faults and _alerts(settings) and not settings.models.allow_stand_in:
             loaded = bundle.load(folder)
-            if loaded.status is Status.STAND_IN:
+            if loaded.facts.status is Status.STAND_IN:
                 yield Mistake(
                     where,
-                    f"{loaded.name} is a stand-in and means nothing clinically, yet alerts are configured",
+                    f"{loaded.facts.name} is a stand-in and means nothing clinically, yet alerts are configured",
                     "use a site-validated bundle, or, for tests only, write models.allow_stand_in: true",
                 )
 
@@ -179,14 +179,15 @@ def _alerts(settings: Settings) -> bool:
 
 
 def _store(settings: Settings) -> Iterator[Mistake]:
-    from store.database import open_database, quick_check
+    from store.database import open_database
 
     if settings.store.url.startswith("sqlite") and not settings.state_dir.is_dir():
         return  # said already
     try:
         database = open_database(settings.store, settings.state_dir)
         try:
-            quick_check(database)
+            for fault in database.integrity():
+                yield Mistake("store.url", f"the database file is damaged: {fault}", "restore it from a backup")
         finally:
             database.close()
     except Problem as error:

@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 Config = Annotated[Path, typer.Option("--config", "-c", envvar="ECGD_CONFIG", help="The configuration (YAML).")]
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]
+Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, readable=True)]
 
 
 def main() -> None:
@@ -139,7 +140,7 @@ def read(
 
 
 @app.command()
-def score(files: Annotated[list[File], typer.Argument()], config: Config = DEFAULT) -> None:
+def score(files: Files, config: Config = DEFAULT) -> None:
     """Score files without a daemon: one JSON object a line and ECG."""
     from ecgd import byhand
 
@@ -189,7 +190,7 @@ def requeue(
     if not arrival and not message:
         _end(2, "name at least one --arrival or --message; `ecgd status` and `ecgd reconcile` list their numbers")
     with _store(config) as database:
-        unknown = operate.requeue(database, arrival or [], message or [])
+        unknown = operate.requeue(database, _settings(config), arrival or [], message or [])
     if unknown:
         _end(WANTING, *unknown)
 

@@ -22,9 +22,10 @@ def dump(ecg: Ecg) -> dict[str, Any]:
     return {name: adapter.dump_python(getattr(ecg, name), mode="json") for name, adapter in _FIELDS.items()}
 
 
-def load(facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Ecg:
+def load(facts: dict[str, Any], arrays: dict[str, Any]) -> Ecg:
     """The inverse of ``dump``, validating; raises ValueError on anything that is not an Ecg."""
-    return Ecg(**{name: adapter.validate_python(facts[name]) for name, adapter in _FIELDS.items()}, **arrays)
+    values: dict[str, Any] = {name: adapter.validate_python(facts[name]) for name, adapter in _FIELDS.items()}
+    return Ecg(**values, **arrays)
 
 
 def shown(ecg: Ecg) -> dict[str, Any]:

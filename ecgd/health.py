@@ -1,6 +1,8 @@
 """Is it alive, what is it doing: systemd notification, logs without patient data, metrics and a health page."""
 
 import logging
+import os
+import socket
 import sys
 import threading
 import time
@@ -64,7 +66,7 @@ class _Muted(logging.Handler):
             log.warning("library", logger=record.name, line=f"{record.filename}:{record.lineno}")
 
 
-def door_event(name: str, **fields: Any) -> None:
+def door_event(name: str, /, **fields: Any) -> None:
     """What a door reports: counted and logged."""
     if name == "arrival":
         ARRIVALS.labels(fields["door"], fields["receipt"]).inc()
@@ -81,7 +83,8 @@ class Health:
         self._stale_s = stale_s
         self._clock = clock
         self._beats: dict[str, float] = {}
-        self._notifier = sdnotify.SystemdNotifier()
+        # made only where somebody listens: without NOTIFY_SOCKET it would leak a socket
+        self._notifier = sdnotify.SystemdNotifier() if os.environ.get("NOTIFY_SOCKET") else None
 
     def beat(self, loop: str) -> None:
         """``loop`` has just proved that it moves."""
@@ -94,12 +97,12 @@ class Health:
 
     def ready(self) -> None:
         """Type=notify: start-up is complete."""
-        self._notifier.notify("READY=1")
+        self._notify("READY=1")
         log.info("ready")
 
     def stopping(self) -> None:
         """A clean stop has begun."""
-        self._notifier.notify("STOPPING=1")
+        self._notify("STOPPING=1")
         log.info("stopping")
 
     def watch(self, stop: threading.Event, every_s: float = 5.0) -> None:
@@ -108,7 +111,20 @@ class Health:
             if stale := self.stale():
                 log.error("stale", loops=stale)
             else:
-                self._notifier.notify("WATCHDOG=1")
+                self.alive()
+
+    def alive(self) -> None:
+        """Feed the watchdog."""
+        self._notify("WATCHDOG=1")
+
+    def close(self) -> None:
+        """Stop talking to systemd."""
+        if self._notifier and self._notifier.socket:
+            self._notifier.socket.close()
+
+    def _notify(self, state: str) -> None:
+        if self._notifier:
+            self._notifier.notify(state)
 
 
 class Gauges(Collector):
@@ -127,30 +143,31 @@ class HealthPage:
     """``/healthz`` and ``/metrics`` on loopback; port 0 is off."""
 
     def __init__(self, port: int, health: Health) -> None:
-        self._port, self._health = port, health
+        self.port, self._health = port, health
         routes = [Route("/healthz", self._healthz), Mount("/metrics", make_asgi_app(REGISTRY))]
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                Starlette(routes=routes), host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="off"
-            )
-        )
-        self._thread = threading.Thread(target=self._server.run, name="health", daemon=True)
+        app = Starlette(routes=routes)
+        self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+        self._socket: socket.socket | None = None
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin to answer, or raise Permanent when the port is taken."""
-        if not self._port:
+        if not self.port:
             return
+        try:
+            self._socket = socket.create_server(("127.0.0.1", self.port))
+        except OSError as error:
+            raise Permanent(Reason.OUR_FAULT, f"health port {self.port} cannot be used") from error
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="health", daemon=True)
         self._thread.start()
-        while not self._server.started:
-            if not self._thread.is_alive():
-                raise Permanent(Reason.OUR_FAULT, f"health port {self._port} cannot be used")
-            time.sleep(0.01)
 
     def stop(self) -> None:
         """Stop answering."""
-        if self._thread.is_alive():
-            self._server.should_exit = True
+        self._server.should_exit = True
+        if self._thread:
             self._thread.join(5)
+        if self._socket:
+            self._socket.close()
 
     async def _healthz(self, _request: Request) -> Response:
         stale = self._health.stale()

@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from delivery.route import messages
-
 from config.schema import Settings
+from delivery.route import messages
 from domain.arrival import Arrival
 from domain.ecg import Ecg
 from domain.errors import Rejected

@@ -5,9 +5,9 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 import structlog
-from delivery.channels import Sender
 
 from config.schema import Settings
+from delivery.channels import Sender
 from domain.errors import Permanent, Problem, Rejected, Transient
 from domain.reason import Reason
 from ecgd import health, loop

@@ -14,8 +14,9 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,8 @@ _LENGTHS = struct.Struct("<IQ")  # JSON header, bytes that follow it
 _MOST = 1 << 30
 _START_S = 60.0
 _PR_SET_PDEATHSIG = 1
+
+Blob = bytes | memoryview
 
 
 class Reader:
@@ -121,14 +124,14 @@ class _Child:
         self._process.communicate()
 
 
-def _send(pipe: BinaryIO, header: dict[str, Any], blobs: list[bytes | memoryview]) -> None:
+def _send(pipe: IO[bytes], header: dict[str, Any], blobs: Sequence[Blob]) -> None:
     head = json.dumps(header).encode()
     _write_all(pipe, _LENGTHS.pack(len(head), sum(map(len, blobs))) + head)
     for blob in blobs:
         _write_all(pipe, blob)
 
 
-def _write_all(pipe: BinaryIO, data: bytes | memoryview) -> None:
+def _write_all(pipe: IO[bytes], data: Blob) -> None:
     view = memoryview(data)
     while view:
         view = view[pipe.write(view) :]
@@ -149,21 +152,22 @@ def _ecgs(answer: dict[str, Any], body: memoryview) -> tuple[Ecg, ...]:
     return tuple(ecgs)
 
 
-def _answer(ecgs: tuple[Ecg, ...]) -> tuple[dict[str, Any], list[bytes | memoryview]]:
-    items, blobs = [], []
+def _answer(ecgs: tuple[Ecg, ...]) -> tuple[dict[str, Any], list[Blob]]:
+    items: list[dict[str, Any]] = []
+    blobs: list[Blob] = []
     for ecg in ecgs:
         arrays = [
             (name, np.ascontiguousarray(getattr(ecg, name))) for name in facts.ARRAYS if getattr(ecg, name) is not None
         ]
         kinds = [[name, f"{a.dtype.kind}{a.dtype.itemsize}", list(a.shape)] for name, a in arrays]
         items.append({"facts": facts.dump(ecg), "arrays": kinds})
-        blobs += [memoryview(a).cast("B") for _, a in arrays]
+        blobs += [array.data.cast("B") for _, array in arrays]
     return {"ecgs": items}, blobs
 
 
 def _serve(settings: Reading) -> None:
     """The child: read requests on stdin until the parent goes away."""
-    pipe_in, pipe_out = sys.stdin.buffer.raw, os.fdopen(os.dup(1), "wb", buffering=0)  # type: ignore[attr-defined]
+    pipe_in, pipe_out = os.fdopen(0, "rb", buffering=0), os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # a library that prints does not break the protocol
     _limit(settings)
     from adapters import formats  # the parsers' libraries are loaded here, never in the parent
@@ -183,7 +187,7 @@ def _serve(settings: Reading) -> None:
         _send(pipe_out, *answer)
 
 
-def _read(pipe: Any, size: int) -> bytes:
+def _read(pipe: IO[bytes], size: int) -> bytes:
     """Exactly ``size`` bytes, or ``b""`` at the end."""
     buffer = bytearray()
     while len(buffer) < size:

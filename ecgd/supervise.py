@@ -12,8 +12,9 @@ import threading
 import time
 from pathlib import Path
 
-import sdnotify
 import structlog
+
+from ecgd.health import Health
 
 log = structlog.get_logger()
 
@@ -77,23 +78,22 @@ class Role:
 
 def serve(config: Path, stop: threading.Event) -> int:
     """Run the three roles until ``stop``; returns the exit code."""
-    notifier = sdnotify.SystemdNotifier()
+    health = Health(stale_s=_HUNG_S)
     with tempfile.TemporaryDirectory(prefix="ecgd-") as folder, selectors.DefaultSelector() as selector:
         roles = [Role(name, config, Path(folder)) for name in ROLES]
         for role in roles:
             selector.register(role.notices, selectors.EVENT_READ, role)
             role.start()
-        code = _watch(roles, selector, notifier, stop)
-        notifier.notify("STOPPING=1")
+        code = _watch(roles, selector, health, stop)
+        health.stopping()
         _stop(roles)
         for role in roles:
             role.notices.close()
+    health.close()
     return code
 
 
-def _watch(
-    roles: list[Role], selector: selectors.BaseSelector, notifier: sdnotify.SystemdNotifier, stop: threading.Event
-) -> int:
+def _watch(roles: list[Role], selector: selectors.BaseSelector, health: Health, stop: threading.Event) -> int:
     announced = False
     while not stop.is_set():
         for key, _ in selector.select(0.5):
@@ -102,7 +102,7 @@ def _watch(
             if code := role.look():
                 return code
         if all(role.ready for role in roles):
-            notifier.notify("WATCHDOG=1" if announced else "READY=1")
+            (health.alive if announced else health.ready)()
             announced = True
     return 0
 

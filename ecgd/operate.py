@@ -1,0 +1,92 @@
+"""What an operator asks of the store: how much, where is it, is anything lost, do it again."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from config.schema import Settings
+from domain.errors import Rejected
+from store.database import Database, migrate, open_database
+from store.jobs import Jobs
+from store.outbox import Outbox
+from store.reconcile import reconcile
+from store.report import Counts, counts
+from store.report import trail as trail_of
+
+UNSETTLED = ("waiting", "leased")
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Database]:
+    """The service's database, migrated."""
+    database = open_database(settings.store, settings.state_dir)
+    try:
+        migrate(database)
+        yield database
+    finally:
+        database.close()
+
+
+def overview(database: Database) -> dict[str, Any]:
+    """Everything counted."""
+    return dataclasses.asdict(counts(database))
+
+
+def gauges(found: Counts) -> dict[str, float]:
+    """The counts that a monitoring system watches."""
+    return {
+        "arrivals_unsettled": sum(found.jobs.get(state, 0) for state in UNSETTLED),
+        "arrivals_quarantined": found.jobs.get("quarantined", 0),
+        "oldest_unsettled_seconds": found.oldest_waiting_s or 0.0,
+        "messages_unsent": sum(found.outbox.get(state, 0) for state in UNSETTLED),
+        "messages_buried": found.outbox.get("buried", 0),
+    }
+
+
+def trail(database: Database, arrival_id: int) -> dict[str, Any] | None:
+    """One arrival's way, or ``None`` when there is no such arrival."""
+    try:
+        found = dataclasses.asdict(trail_of(database, arrival_id))
+    except Rejected:
+        return None
+    found["severities"] = [severity.name.lower() for severity in found["severities"]]
+    return found
+
+
+def reconciliation(database: Database) -> dict[str, Any]:
+    """The books and what is wrong with them."""
+    return dataclasses.asdict(reconcile(database))
+
+
+def requeue(database: Database, settings: Settings, arrival_ids: Sequence[int], messages: Sequence[int]) -> list[str]:
+    """Put back to work; the lines name what could not be."""
+    jobs, outbox = Jobs(database, settings.store), Outbox(database, settings.store)
+    refused = [
+        f"arrival {number}: none of that number, or a worker has it"
+        for number in arrival_ids
+        if not jobs.requeue(number)
+    ]
+    return refused + [
+        f"message {number}: none of that number, or a deliverer has it"
+        for number in messages
+        if not outbox.requeue(number)
+    ]
+
+
+def in_words(found: dict[str, Any], indent: str = "") -> str:
+    """Plain lines for a terminal."""
+    lines = []
+    for name, value in found.items():
+        label = f"{indent}{name.replace('_', ' ')}"
+        if isinstance(value, dict):
+            lines += [f"{label}:", in_words(value, indent + "  ")] if value else [f"{label}: none"]
+        elif isinstance(value, list | tuple):
+            lines += [f"{label}: {'none' if not value else ''}"]
+            lines += [
+                f"{indent}  - {', '.join(f'{k}: {v}' for k, v in item.items()) if isinstance(item, dict) else item}"
+                for item in value
+            ]
+        else:
+            lines.append(f"{label}: {'none' if value is None else value}")
+    return "\n".join(lines)
