@@ -1,0 +1,177 @@
+"""An HL7 v2 ORU as recordings: NA and MA waveforms and embedded PDF, with the message's patient, order and analysis.
+
+One recording for each OBR group (HL7 v2.5.1 7.3.1 ORDER_OBSERVATION) with a waveform, and for each page of a group
+whose time no waveform has: otherwise the page shows the same ECG. A waveform that cannot be read gives way to a page. A
+message without either is valid and holds none: ``()``.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from adapters import pdf
+from adapters.hl7_document import documents
+from adapters.hl7_header import Segment, moment, order, parsed, patient
+from adapters.hl7_observation import Row, counts, reported, row, statements
+from adapters.hl7_text import Separators, decode, segments, separators
+from adapters.hl7_waveform import Waveform, waveform
+from adapters.recording import Recording
+from config.schema import Hl7Sender, Reading
+from domain.arrival import Format
+from domain.ecg import Device, Measurements, Order, ReadWarning
+from domain.errors import Rejected
+from domain.reason import Reason
+
+_MOST_RECORDINGS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """An OBR with its OBX, and whose it is."""
+
+    pid: Segment
+    pv1: Segment
+    orc: Segment
+    obr: Segment
+    rows: list[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What holds for the whole message."""
+
+    instance: str
+    source: str
+    settings: Reading
+    agreed: Hl7Sender | None
+    doubts: tuple[ReadWarning, ...]
+
+
+def read(payload: bytes, source: str, settings: Reading) -> tuple[Recording, ...]:
+    """Read one message; ``source`` is ``hl7:<application>^<facility>``. Raises ``Rejected`` and nothing else."""
+    agreed = _agreed(source, settings)
+    decoded = decode(payload, agreed.charset if agreed else None)
+    if not decoded.text.startswith("MSH"):
+        raise Rejected(Reason.UNDECODABLE, "does not begin with MSH")
+    signs = separators(decoded.text)
+    lines = list(segments(decoded.text, signs.field))
+    header = lines[0].split(signs.field)
+    doubts = (ReadWarning.CHARSET_ASSUMED,) if decoded.assumed else ()
+    context = _Context(header[9] if len(header) > 9 else "", source, settings, agreed, doubts)
+    version = header[11].split(signs.component)[0] if len(header) > 11 else ""
+    recordings = [r for block in _patients(lines[1:], signs, version) for r in _recordings(block, context)]
+    if len(recordings) > _MOST_RECORDINGS:
+        raise Rejected(Reason.TOO_LARGE, f"more than {_MOST_RECORDINGS} ECGs in a message")
+    return tuple(recordings)
+
+
+def _agreed(source: str, settings: Reading) -> Hl7Sender | None:
+    application, _, facility = source.removeprefix("hl7:").partition("^")
+    matching = (
+        sender
+        for sender in settings.hl7_senders
+        if sender.application in ("", application) and sender.facility in ("", facility)
+    )
+    return next(matching, None)
+
+
+def _patients(lines: Sequence[str], signs: Separators, version: str) -> Iterator[list[_Group]]:
+    """Yield each patient's groups; an OBX before any OBR belongs to a group of its own."""
+    empty = Segment(signs)
+    pid = pv1 = orc = empty
+    groups: list[_Group] = []
+    for line in lines:
+        name = line[:3]
+        if name == "PID":
+            if groups:
+                yield groups
+            pid, pv1, orc, groups = parsed(line, signs, version), empty, empty, []
+        elif name == "PV1":
+            pv1 = parsed(line, signs, version)
+        elif name == "ORC":
+            orc = parsed(line, signs, version)
+        elif name == "OBR":
+            groups.append(_Group(pid, pv1, orc, parsed(line, signs, version), []))
+            orc = empty
+        elif name == "OBX":
+            obx = row(line, signs)
+            if not groups:
+                groups.append(_Group(pid, pv1, orc, empty, []))
+            if counts(obx) and groups[-1].obr.part(25).upper() != "X":  # table 0123: no results
+                groups[-1].rows.append(obx)
+    if groups:
+        yield groups
+
+
+def _recordings(groups: Sequence[_Group], context: _Context) -> Iterator[Recording]:
+    """One patient's ECGs."""
+    native = list(_waveforms(groups, context.agreed))
+    taken = {group.obr.part(7) for group, _ in native}
+    pages = [
+        (group, document)
+        for group in groups
+        if not native or group.obr.part(7) not in {*taken, ""}
+        for document in documents(group.rows)
+    ]
+    alone = len({id(group) for group, _ in (*native, *pages)}) == 1
+    everything = [obx for group in groups for obx in group.rows]
+    for group, found in native:
+        yield _under(_bare(found), group, everything if alone else group.rows, context)
+    for group, document in pages:
+        for page in pdf.read(document, context.source, context.settings):
+            yield _under(page, group, everything if alone else group.rows, context)
+
+
+def _waveforms(groups: Sequence[_Group], agreed: Hl7Sender | None) -> Iterator[tuple[_Group, Waveform]]:
+    for group in groups:
+        try:
+            found = waveform(group.rows, agreed)
+        except Rejected:
+            if not any(documents(other.rows) for other in groups):
+                raise
+            continue
+        if found is not None:
+            yield group, found
+
+
+def _bare(found: Waveform) -> Recording:
+    doubts = (ReadWarning.PADDING_FOUND,) if found.padding else ()
+    return Recording(leads=found.leads, rate_hz=found.rate_hz, format=Format.HL7, warnings=doubts)
+
+
+def _under(recording: Recording, group: _Group, rows: Sequence[Row], context: _Context) -> Recording:
+    """Put the message's header over a waveform or a page; what the message says wins over what a page shows."""
+    said, odd = reported(rows)
+    person = patient(group.pid)
+    of_order = order(group.orc, group.obr, group.pv1)
+    at, assumed = _acquired(group, context.settings.timezone)
+    kept = tuple(w for w in recording.warnings if at is None or w is not ReadWarning.TIME_ZONE_ASSUMED)
+    doubts = {ReadWarning.TIME_ZONE_ASSUMED: assumed, ReadWarning.MEASUREMENT_UNIT_ODD: odd}
+    return replace(
+        recording,
+        format=Format.HL7,
+        instance=context.instance,
+        acquired_at=at or recording.acquired_at,
+        patient=person if person.identifiers else recording.patient,
+        order=of_order if of_order != Order() else recording.order,
+        device=_device(rows) or recording.device,
+        reported=said if said != Measurements() else recording.reported,
+        statements=statements(rows) or recording.statements,
+        warnings=kept,
+    ).warn(*context.doubts, *(doubt for doubt, holds in doubts.items() if holds))
+
+
+def _acquired(group: _Group, zone: str) -> tuple[datetime | None, bool]:
+    """OBR-7, else the first OBX-14."""
+    for text in (group.obr.part(7), *(obx.part(14) for obx in group.rows)):
+        at, assumed = moment(text, zone)
+        if at is not None:
+            return at, assumed
+    return None, False
+
+
+def _device(rows: Sequence[Row]) -> Device | None:
+    """OBX-18, the equipment's identifier, and the cart as MUSE names it (``903^Acquisition Device``)."""
+    serial = next((text for obx in rows if (text := obx.part(18))), "")
+    model = next((obx.part(5) for obx in rows if "Acquisition Device" in obx.names), "")
+    return Device(model=model, serial=serial) if serial or model else None
