@@ -11,7 +11,6 @@ settled, waiting -> waiting   requeue, by a person: attempts start again
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from threading import Lock
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,10 +21,11 @@ from domain.arrival import Arrival, Format
 from domain.outcome import Settlement
 from domain.reason import Reason
 from store.database import Database
-from store.lease import candidates, leased, next_due, update_if_held, wait_until_due, write_if_held
+from store.ear import Ear
+from store.lease import candidates, leased, next_due, update_if_held, write_if_held
 from store.record import record
 from store.tables import JobState, arrivals, jobs
-from store.wake import DELIVER, WORK, Listening
+from store.wake import DELIVER, WORK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +48,7 @@ class Jobs:
         self._database = database
         self._settings = settings
         self._clock = clock
-        self._listening: Listening | None = None
-        self._turn = Lock()
+        self._ear = Ear(database.wake, WORK)
 
     def claim(self) -> Job | None:
         """Lease the oldest arrival that waits, or ``None``; one that used up its attempts is quarantined instead."""
@@ -104,21 +103,11 @@ class Jobs:
 
     def wait(self, timeout_s: float) -> None:
         """Wait until something may be claimed, at most ``timeout_s``."""
-        listening = self._listen()  # before looking: what comes in between is heard
-        wait_until_due(listening, next_due(self._database, jobs), self._clock(), timeout_s)
+        self._ear.wait_until(lambda: next_due(self._database, jobs), self._clock, timeout_s)
 
     def close(self) -> None:
         """Stop listening."""
-        with self._turn:
-            if self._listening is not None:
-                self._listening.close()
-                self._listening = None
-
-    def _listen(self) -> Listening:
-        with self._turn:
-            if self._listening is None:
-                self._listening = self._database.wake.listen(WORK)
-            return self._listening
+        self._ear.close()
 
     def _write(self, job: Job, values: dict[str, Any], *topics: str) -> bool:
         return write_if_held(self._database, jobs, (job.id, job.lease), values, *topics)

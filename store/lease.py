@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 
 from store.database import Database
 from store.tables import open_rows
-from store.wake import Listening
 
 
 def next_due(database: Database, table: sa.Table, *conditions: sa.ColumnElement[bool]) -> datetime | None:
@@ -19,12 +18,6 @@ def next_due(database: Database, table: sa.Table, *conditions: sa.ColumnElement[
             sa.select(sa.func.min(table.c.available_at)).where(open_rows, *conditions)
         ).scalar()
     return due
-
-
-def wait_until_due(listening: Listening, due: datetime | None, now: datetime, timeout_s: float) -> None:
-    """Wait for a wake-up, for the next row to become due, or for ``timeout_s``, whichever comes first."""
-    until_due = timeout_s if due is None else (due - now).total_seconds()
-    listening.wait(max(0.0, min(timeout_s, until_due)))
 
 
 def candidates(

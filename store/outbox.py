@@ -10,7 +10,6 @@ any but leased -> waiting requeue, by a person
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from threading import Lock
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,10 +18,11 @@ from config import schema
 from domain.outgoing import Outgoing
 from domain.reason import Reason
 from store.database import Database
-from store.lease import candidates, leased, next_due, wait_until_due, write_if_held
+from store.ear import Ear
+from store.lease import candidates, leased, next_due, write_if_held
 from store.record import put
 from store.tables import MessageState, outbox
-from store.wake import DELIVER, Listening
+from store.wake import DELIVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +46,7 @@ class Outbox:
         self._database = database
         self._settings = settings
         self._clock = clock
-        self._listening: Listening | None = None
-        self._turn = Lock()
+        self._ear = Ear(database.wake, DELIVER)
 
     def claim(self, limit: int, exclude_channels: Collection[str] = ()) -> list[Message]:
         """Lease the oldest ``limit`` messages that wait, oldest first, none of an excluded channel."""
@@ -109,22 +108,12 @@ class Outbox:
 
     def wait(self, timeout_s: float, exclude_channels: Collection[str] = ()) -> None:
         """Wait until something of another channel may be claimed, at most ``timeout_s``."""
-        listening = self._listen()  # before looking: what comes in between is heard
-        due = next_due(self._database, outbox, outbox.c.channel.not_in(list(exclude_channels)))
-        wait_until_due(listening, due, self._clock(), timeout_s)
+        others = outbox.c.channel.not_in(list(exclude_channels))
+        self._ear.wait_until(lambda: next_due(self._database, outbox, others), self._clock, timeout_s)
 
     def close(self) -> None:
         """Stop listening."""
-        with self._turn:
-            if self._listening is not None:
-                self._listening.close()
-                self._listening = None
-
-    def _listen(self) -> Listening:
-        with self._turn:
-            if self._listening is None:
-                self._listening = self._database.wake.listen(DELIVER)
-            return self._listening
+        self._ear.close()
 
     def _write(self, message: Message, values: dict[str, Any], *topics: str) -> bool:
         return write_if_held(self._database, outbox, (message.id, message.lease), values, *topics)

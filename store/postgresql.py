@@ -3,7 +3,6 @@
 import time
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock
 from typing import Any, cast
 
 import psycopg
@@ -14,6 +13,7 @@ from domain.errors import Permanent, Problem
 from domain.reason import Reason
 from store.failures import translated
 
+AGAIN_S = 1.0  # between attempts to reach a server that is away
 READING = {"isolation_level": "REPEATABLE READ"}  # one snapshot for a report of several statements
 
 _CONNECT = {
@@ -75,30 +75,21 @@ class NoticeListening:
     def __init__(self, made: sa.Engine, topic: str) -> None:
         self._engine = made
         self._topic = topic
-        self._turn = Lock()
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         with suppress(Problem):
             self._connect()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait for a notice; one thread listens, others that share this only wait their time."""
-        end = time.monotonic() + max(timeout_s, 0)
-        if not self._turn.acquire(timeout=max(timeout_s, 0)):
-            return False
-        try:
-            return self._heard(end - time.monotonic())
-        finally:
-            self._turn.release()
-
-    def _heard(self, timeout_s: float) -> bool:
+        """Wait for a notice; ``True`` too when the connection was lost, as nobody knows what was missed."""
+        end = time.monotonic() + timeout_s
         try:
             connection = self._connection or self._connect()
-            return any(True for _ in connection.notifies(timeout=max(timeout_s, 0), stop_after=1))
+            return any(True for _ in connection.notifies(timeout=max(end - time.monotonic(), 0), stop_after=1))
         except Problem:
-            time.sleep(min(max(timeout_s, 0), 1))
+            time.sleep(max(0.0, min(end - time.monotonic(), AGAIN_S)))
         except psycopg.Error:
             self.close()
-        return True  # what was notified meanwhile is unknown: look
+        return True
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         with translated():
