@@ -1,16 +1,17 @@
 """ECG12Net: 12 leads -> serum potassium in mmol/L (Lin et al. 2020, doi 10.2196/15931).
 
-    lead block   BN -> conv k7 s2, 32 -> 5 x [pool block -> 3, 3, 6, 6, 3 dense units] -> BN, ReLU, average: 864 features
+    lead block   BN -> conv k7 s2, 32 -> 5 x [pool block -> dense units: 3, 3, 6, 6, 3] -> BN, ReLU, average -> 864
     unit         conv1x1 -> 128, conv3 -> 128, conv1x1 -> 32, each with BN and ReLU; concatenated to its input
     pool block   average pool 2, concatenated with the same unit at stride 2
     channels     32 ->64 ->160 ->192 ->288 ->320 ->512 ->544 ->736 ->768 ->864
     layers       1 + 3 (5 + 21) + 1 = 80; with the lead attention's two 82
 
-Tensors carry the leads as channel groups, ``[N, leads * channels, samples]``, so that twelve separate lead blocks are one
-block of grouped convolutions. With shared weights the leads are folded into the batch and the same block has one group.
+Tensors carry the leads as channel groups, ``[N, leads * channels, samples]``, so that twelve separate lead blocks are
+one block of grouped convolutions. With shared weights the leads are folded into the batch and the block has one group.
 """
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,7 @@ def join(parts: list[Tensor], groups: int) -> Tensor:
     """Concatenate ``[N, groups * c_i, L]`` within each group -> ``[N, groups * sum(c_i), L]``."""
     if groups == 1:
         return torch.cat(parts, dim=1)
-    return torch.cat([part.unflatten(1, (groups, -1)) for part in parts], dim=2).flatten(1, 2)
+    return torch.cat([torch.unflatten(part, 1, (groups, -1)) for part in parts], dim=2).flatten(1, 2)
 
 
 def _convolution(channels: int, out: int, size: int, groups: int, stride: int = 1) -> nn.Sequential:
@@ -64,7 +65,9 @@ class LeadBlock(nn.Module):
         channels = width
         stages = []
         for units in UNITS:
-            stages.append(nn.ModuleList(Unit(channels + i * width, width, groups, 1 if i else 2) for i in range(units + 1)))
+            strides = (2,) + (1,) * units  # the pool block's unit, then the dense units
+            stage = (Unit(channels + i * width, width, groups, stride) for i, stride in enumerate(strides))
+            stages.append(nn.ModuleList(stage))
             channels += (units + 1) * width
         self.stages = nn.ModuleList(stages)
         self.leave = nn.BatchNorm1d(channels * groups)
@@ -73,10 +76,9 @@ class LeadBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Lengths: 1024 -> 512 -> 256 -> 128 -> 64 -> 32 -> 16 -> 1."""
         x = self.stem(self.enter(x))  # [N, g width, 512]
-        for pool, *dense in self.stages:  # type: ignore[misc]
-            x = join([nn.functional.avg_pool1d(x, 2), pool(x)], self.groups)
-            for unit in dense:
-                x = join([x, unit(x)], self.groups)
+        for stage in self.stages:
+            for i, unit in enumerate(cast(nn.ModuleList, stage)):
+                x = join([x if i else nn.functional.avg_pool1d(x, 2), unit(x)], self.groups)
         return torch.relu(self.leave(x)).mean(2)
 
 
@@ -110,7 +112,7 @@ class LeadAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Softmax over dimension 1."""
         hidden = torch.einsum("nlf,lfo->nlo", x, self.reduce).flatten(1)  # [N, 96]
-        hidden = torch.relu(self.bn(hidden)).unflatten(1, (LEADS, 8))
+        hidden = torch.unflatten(torch.relu(self.bn(hidden)), 1, (LEADS, 8))
         return torch.softmax(self.score(hidden).squeeze(2), dim=1)
 
 
@@ -161,8 +163,8 @@ class ECG12Net(nn.Module):
     def features(self, crops: Tensor) -> Tensor:
         """``[N, 12, 1024]`` -> ``[N, 12, features]``."""
         if self.shared:
-            return self.block(crops.flatten(0, 1).unsqueeze(1)).unflatten(0, (-1, LEADS))  # type: ignore[no-any-return]
-        return self.block(crops).unflatten(1, (LEADS, -1))  # type: ignore[no-any-return]
+            return torch.unflatten(self.block(crops.flatten(0, 1).unsqueeze(1)), 0, (-1, LEADS))
+        return torch.unflatten(self.block(crops), 1, (LEADS, -1))
 
     def forward(self, crops: Tensor, emps: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Not clamped: the caller averages over crops first, then says what lies outside ``RANGE``."""

@@ -63,6 +63,15 @@ class EIANet(nn.Module):
     ``width``: channels of the first convolution, 64 in the paper; ``attention``: off is the paper's baseline.
     """
 
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
+    attention1: nn.Module
+    attention2: nn.Module
+    attention3: nn.Module
+    attention4: nn.Module
+
     def __init__(self, *, width: int = 64, in_channels: int = 1, attention: bool = True) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, width, 7, 2, padding=3, bias=False)

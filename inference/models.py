@@ -1,0 +1,118 @@
+"""What a bundle's architecture means: the network to build, what it is fed, and what its outputs say.
+
+A new network is its own file and a class here, with its parameters in ``inference.manifest``.
+"""
+
+import math
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from domain.ecg import LEADS, Ecg
+from domain.finding import Output
+from inference.crops import crops, emps
+from inference.ecg12net import CROP, ECG12Net
+from inference.eianet import EIANet
+from inference.manifest import Architecture, Ecg12NetArchitecture, EiaNetArchitecture
+from inference.picture import prepare
+
+Array = NDArray[np.float32]
+
+
+class Model(Protocol):
+    """One architecture in use. ``raw`` is a logit for a probability, mmol/L for potassium."""
+
+    output: Output
+
+    def build(self) -> nn.Module:
+        """Make the network, its weights still arbitrary."""
+
+    def inputs(self, ecg: Ecg) -> tuple[Array, ...]:
+        """Preprocess; ``crops.Unscorable`` where the ECG holds too little."""
+
+    def example(self) -> tuple[Array, ...]:
+        """An input of the right shape, always the same: for warming up and for comparing backends."""
+
+    def raw(self, outputs: tuple[Array, ...]) -> float:
+        """The model's estimate before calibration."""
+
+
+class EiaNetModel:
+    """EIANet on the standard picture.
+
+    Not on the sender's page: pages differ in layout, size, ruling and text, and the preprocessing and the network
+    are fitted to one known picture, which every ECG has, whatever it came as.
+    """
+
+    output = Output.ARREST
+
+    def __init__(self, architecture: EiaNetArchitecture) -> None:
+        self._a = architecture
+
+    def build(self) -> EIANet:
+        """Make the network."""
+        return EIANet(width=self._a.width, in_channels=self._a.in_channels, attention=self._a.attention)
+
+    def inputs(self, ecg: Ecg) -> tuple[Array, ...]:
+        """One picture ``[1, in_channels, height, width]``."""
+        picture = prepare(ecg.picture, self._a.input_height, self._a.input_width)
+        return (np.repeat(picture[np.newaxis], self._a.in_channels, axis=1),)
+
+    def example(self) -> tuple[Array, ...]:
+        """A wave across the picture."""
+        height, width = self._a.input_height, self._a.input_width
+        picture = np.zeros((1, self._a.in_channels, height, width), np.float32)
+        x = np.arange(width)
+        picture[:, :, (height * (0.5 + 0.3 * np.sin(x / 17))).astype(int), x] = 1
+        return (picture,)
+
+    def raw(self, outputs: tuple[Array, ...]) -> float:
+        """The logit."""
+        return float(outputs[0][0])
+
+
+class Ecg12NetModel:
+    """ECG12Net on the signal."""
+
+    output = Output.POTASSIUM
+
+    def __init__(self, architecture: Ecg12NetArchitecture) -> None:
+        self._a = architecture
+
+    def build(self) -> ECG12Net:
+        """Make the network."""
+        a = self._a
+        return ECG12Net(width=a.width, shared=a.trunks == "shared", ordinal=a.head == "ordinal", emps=a.emps)
+
+    def inputs(self, ecg: Ecg) -> tuple[Array, ...]:
+        """Crops ``[crops, 12, 1024]``, and the EMPs ``[crops, 8]`` for ECG12Net-2."""
+        return self._with_emps(crops(ecg.signal, self._a.crops), emps(ecg))
+
+    def example(self) -> tuple[Array, ...]:
+        """Beats once a second, a different height in every lead."""
+        seconds = np.arange(CROP) / 500
+        beat = np.exp(-(((seconds % 1 - 0.4) / 0.02) ** 2)) + 0.3 * np.exp(-(((seconds % 1 - 0.7) / 0.06) ** 2))
+        leads = np.linspace(-1, 1.2, len(LEADS))[:, np.newaxis] * beat
+        unknown_pr = np.array([60, np.nan, 90, 400, 400, 50, 40, 45], np.float32)
+        return self._with_emps(np.repeat(leads[np.newaxis], self._a.crops, axis=0).astype(np.float32), unknown_pr)
+
+    def raw(self, outputs: tuple[Array, ...]) -> float:
+        """The average over the crops in mmol/L, not clamped."""
+        return float(outputs[0].mean(dtype=np.float64))
+
+    def _with_emps(self, cut: Array, parameters: Array) -> tuple[Array, ...]:
+        return (cut, np.repeat(parameters[np.newaxis], cut.shape[0], axis=0)) if self._a.emps else (cut,)
+
+
+def model_of(architecture: Architecture) -> Model:
+    """Choose by the architecture's kind."""
+    if isinstance(architecture, EiaNetArchitecture):
+        return EiaNetModel(architecture)
+    return Ecg12NetModel(architecture)
+
+
+def sigmoid(logit: float) -> float:
+    """Finite for any finite logit."""
+    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))

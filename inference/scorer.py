@@ -1,0 +1,173 @@
+"""The resident models: load, verify and warm once, then score ECG after ECG."""
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from config.schema import Models
+from domain.ecg import Defect, Ecg
+from domain.errors import Permanent
+from domain.finding import Abstention, Output, Score, Status
+from domain.reason import Reason
+from inference import bundle as bundles
+from inference.backend import Backend, OpenVinoBackend, TorchBackend, openvino_available, require_agreement
+from inference.bundle import Bundle
+from inference.crops import Unscorable
+from inference.ecg12net import RANGE, censor
+from inference.manifest import Platt
+from inference.models import Model, model_of, sigmoid
+
+DECIMALS = {Output.ARREST: 6, Output.POTASSIUM: 2}
+"""What is decided on is what is reported: a 5.497 shown as 5.50 must not be called normal."""
+
+PLAUSIBLE_LOGIT = 50.0
+PLAUSIBLE_POTASSIUM = (-5.0, 20.0)  # beyond, the network has lost its way and a bound would be a guess
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """What logs and ``ecgd status`` say of a loaded model."""
+
+    name: str
+    version: str
+    sha256: str
+    status: Status
+    output: Output
+    backend: str
+    difference: float  # from torch fp32, see backend.BOUND
+
+
+class Scorer:
+    """Scores one ECG at a time: on a CPU batching gains nothing, and minutes matter."""
+
+    def __init__(self, settings: Models) -> None:
+        """Load every bundle; ``Permanent`` when one is unusable or its backend disagrees with torch."""
+        self._threads = settings.threads or len(os.sched_getaffinity(0))
+        torch.set_num_threads(self._threads)
+        loaded = [bundles.load(Path(path)) for path in settings.bundles or bundles.STAND_INS]
+        _require_distinct(loaded)
+        self._resident = tuple(_Resident(found, settings, self._threads) for found in loaded)
+
+    @property
+    def models(self) -> tuple[ModelFacts, ...]:
+        """The loaded models, in the order of the configuration."""
+        return tuple(resident.facts for resident in self._resident)
+
+    def score(self, ecg: Ecg) -> tuple[Score | Abstention, ...]:
+        """One answer a model, in the order of the configuration; an unfit ECG is not shown to any model."""
+        return tuple(resident.answer(ecg) for resident in self._resident)
+
+
+class _Resident:
+    """One model in memory."""
+
+    def __init__(self, bundle: Bundle, settings: Models, threads: int) -> None:
+        self._bundle = bundle
+        self._model: Model = model_of(bundle.facts.architecture)
+        self._backend, difference = _backend(bundle, self._model, settings, threads)
+        self.facts = ModelFacts(
+            name=bundle.facts.name,
+            version=bundle.facts.version,
+            sha256=bundle.sha256,
+            status=bundle.facts.status,
+            output=self._model.output,
+            backend=self._backend.name,
+            difference=difference,
+        )
+
+    def answer(self, ecg: Ecg) -> Score | Abstention:
+        """Abstain rather than guess."""
+        if ecg.unfit:
+            return self._abstain(ecg.unfit[0])
+        try:
+            inputs = self._model.inputs(ecg)
+        except Unscorable as error:
+            return self._abstain(Defect(reason=error.reason, leads=error.leads))
+        raw = self._model.raw(self._backend(*inputs))
+        return self._score(raw) if _plausible(raw, self._model.output) else self._abstain(_INVALID)
+
+    def _score(self, raw: float) -> Score:
+        output = self._model.output
+        value, censored = censor(raw) if output is Output.POTASSIUM else (self._probability(raw), "")
+        return Score(
+            model=self.facts.name,
+            version=self.facts.version,
+            bundle_sha256=self.facts.sha256,
+            status=self.facts.status,
+            output=output,
+            value=round(value, DECIMALS[output]),
+            unit=self._bundle.facts.output.unit,
+            interval=None if censored else self._interval(value),
+            censored=censored,
+        )
+
+    def _probability(self, logit: float) -> float:
+        calibration = self._bundle.facts.calibration
+        if isinstance(calibration, Platt):
+            logit = calibration.slope * logit + calibration.intercept
+        return sigmoid(logit)
+
+    def _interval(self, value: float) -> tuple[float, float] | None:
+        residual = self._bundle.facts.residual_interval
+        if residual is None:
+            return None
+        low, high = (min(max(value + bound, RANGE[0]), RANGE[1]) for bound in (residual.lower, residual.upper))
+        return round(low, DECIMALS[Output.POTASSIUM]), round(high, DECIMALS[Output.POTASSIUM])
+
+    def _abstain(self, defect: Defect) -> Abstention:
+        return Abstention(
+            model=self.facts.name,
+            version=self.facts.version,
+            bundle_sha256=self.facts.sha256,
+            status=self.facts.status,
+            output=self._model.output,
+            reason=defect.reason,
+            leads=defect.leads,
+        )
+
+
+_INVALID = Defect(reason=Reason.MODEL_OUTPUT_INVALID)
+
+
+def _plausible(raw: float, output: Output) -> bool:
+    if not math.isfinite(raw):
+        return False
+    low, high = PLAUSIBLE_POTASSIUM if output is Output.POTASSIUM else (-PLAUSIBLE_LOGIT, PLAUSIBLE_LOGIT)
+    return low <= raw <= high
+
+
+def _require_distinct(loaded: list[Bundle]) -> None:
+    names = [found.facts.name for found in loaded]
+    if len(set(names)) != len(names):
+        raise Permanent(Reason.BUNDLE_UNUSABLE, "two bundles have the same name")
+
+
+def _backend(bundle: Bundle, model: Model, settings: Models, threads: int) -> tuple[Backend, float]:
+    """Choose, compare with torch fp32 on the CPU, and so warm; returns the backend and how far it was off."""
+    network, example = bundle.network(), model.example()
+    reference = TorchBackend(network)
+    backend: Backend = reference
+    if _use_cuda(settings):
+        backend = TorchBackend(bundle.network(), "cuda")
+    elif _use_openvino(settings):
+        backend = OpenVinoBackend(network, example, threads)
+    return backend, require_agreement(backend, reference, example)
+
+
+def _use_cuda(settings: Models) -> bool:
+    present = torch.cuda.is_available()
+    if settings.device == "cuda":
+        if not present:
+            raise Permanent(Reason.BACKEND_UNUSABLE, "models.device is cuda and torch finds no CUDA device")
+        if settings.backend == "openvino":
+            raise Permanent(Reason.BACKEND_UNUSABLE, "models.backend openvino runs on the CPU, models.device is cuda")
+    return present and settings.device != "cpu" and settings.backend != "openvino"
+
+
+def _use_openvino(settings: Models) -> bool:
+    if settings.backend == "openvino" and not openvino_available():
+        raise Permanent(Reason.BACKEND_UNUSABLE, "models.backend is openvino and the package is not installed")
+    return settings.backend == "openvino" or (settings.backend == "auto" and openvino_available())
