@@ -101,6 +101,13 @@ def qualitative_risk(output: Output, level: str, outcome: str = "") -> dict[str,
     return concept(f"{code} risk", {"system": system, "code": code})
 
 
+ANY_PROBABILITY = {
+    end: {"value": value, "unit": "%", "system": UCUM, "code": "%"} for end, value in (("low", 0), ("high", 100))
+}
+"""A Range that says nothing is known. R4's invariant ras-2 (``probability is decimal implies ..``) is empty, and so not
+true, for a prediction without any probability: servers that read it to the letter (Medplum) refuse the resource."""
+
+
 def absent(code: str, text: str) -> dict[str, Any]:
     """Why there is no value (``error`` or ``unknown``), in words too."""
     return concept(text, {"system": "http://terminology.hl7.org/CodeSystem/data-absent-reason", "code": code})

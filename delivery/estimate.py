@@ -5,6 +5,7 @@ from datetime import datetime
 
 from delivery import narrative
 from delivery.coding import (
+    ANY_PROBABILITY,
     ARREST,
     ARREST_HORIZON,
     HTEST,
@@ -79,6 +80,7 @@ def _arrest(context: Context, answer: Answer, drawn: Part) -> Part:
     prediction = _prediction(context, answer, ARREST, context.taken + ARREST_HORIZON)
     if isinstance(answer, Assessment):
         value = answer.score.value
+        del prediction["probabilityRange"]
         prediction["probabilityDecimal"] = round(value * 100, 4) if percent else round(value, 6)
         prediction["qualitativeRisk"] = qualitative_risk(Output.ARREST, answer.level)
         unit = "a percentage (0 to 100)" if percent else "a fraction (0 to 1)"
@@ -96,10 +98,15 @@ def _dyskalemia(context: Context, answer: Answer, basis: list[Part]) -> Part:
 
 
 def _prediction(context: Context, answer: Answer, outcome: Resource, end: datetime) -> Resource:
-    """Without probability or risk: an abstention stays so. ``whenPeriod`` always: its absence means *lifespan*."""
+    """Say nothing of probability or risk yet; an abstention stays so. Without ``whenPeriod`` it would be *lifespan*."""
     said = narrative.verdict(answer) if isinstance(answer, Assessment) else narrative.refusal(answer)
     warned = f"{narrative.STAND_IN} " if model_of(answer).status is Status.STAND_IN else ""
-    return {"outcome": outcome, "whenPeriod": context.period(end), "rationale": warned + said}
+    return {
+        "outcome": outcome,
+        "probabilityRange": ANY_PROBABILITY,
+        "whenPeriod": context.period(end),
+        "rationale": warned + said,
+    }
 
 
 def _risk(

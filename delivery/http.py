@@ -157,7 +157,7 @@ class FhirSender:
             raise failed
 
     def _patient(self, query: str) -> str:
-        """Look up ``Patient/id`` for ``Patient?identifier=..``; none: wait for the patient, several: a person's task."""
+        """Look up ``Patient/id`` for ``Patient?identifier=..``; none: wait for one, several: a task for a person."""
         answer = self._request("GET", f"{self._base}/{query}&_count=2", {})
         answer.check()
         body = answer.json()
