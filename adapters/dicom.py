@@ -17,6 +17,7 @@ import pydicom
 from pydicom import config as pydicom_config
 from pydicom.errors import InvalidDicomError
 
+from adapters import pdf
 from adapters.codes import clean
 from adapters.dicom_header import device, order, patient
 from adapters.dicom_report import reported, statements
@@ -68,8 +69,6 @@ def read(payload: bytes, source: str, settings: Reading) -> tuple[Recording, ...
             header = _header(dataset, settings)
     if _sop_class(dataset) != _ENCAPSULATED_PDF:
         raise Rejected(Reason.UNSUPPORTED_OBJECT, "neither an ECG waveform nor an encapsulated PDF")
-    from adapters import pdf
-
     return tuple(_under(header, page) for page in pdf.read(document, source, settings))
 
 

@@ -14,6 +14,8 @@ _BAND_HZ = (5.0, 20.0)  # where a QRS complex has most of its energy and P, T an
 _SMOOTH_S = 0.10
 _REFRACTORY_S = 0.25  # 240/min
 _FEWEST_BEATS = 3
+_T_WAVE_S = 0.42
+_STANDS_OUT = 3.3  # a QRS over the quiet quarter of the record: 4.4 or more in 350 ECGs; noise 1.6, fibrillation 2.6
 _HALF_QRS_S = 0.06
 _I, _AVF = LEADS.index("I"), LEADS.index("aVF")
 
@@ -40,32 +42,42 @@ def beats(signal: NDArray[np.float32], rate_hz: float) -> NDArray[np.intp]:
     # A beat every 2 s at the least: a typical QRS is among the tallest n peaks of a record of 2n s.
     expected = max(_FEWEST_BEATS, int(len(energy) / rate_hz / 2))
     typical = float(np.median(np.sort(energy[tall])[-expected:]))
-    floor = float(np.median(energy))
-    peaks, _ = find_peaks(energy, distance=distance, height=floor + 0.3 * (typical - floor))
-    if typical < 4 * floor:  # no complex stands out: fibrillation, noise
+    if typical < _STANDS_OUT * float(np.percentile(energy, 25)):
         return np.empty(0, np.intp)
-    return np.asarray(peaks, np.intp)
+    peaks, found = find_peaks(energy, distance=distance, height=0.3 * typical)
+    return _without_t_waves(peaks, found["peak_heights"], rate_hz)
+
+
+def _without_t_waves(peaks: NDArray[np.intp], heights: Trace, rate_hz: float) -> NDArray[np.intp]:
+    """Drop a peak that follows one twice its height within 0.42 s (Pan and Tompkins 1985 use 0.36 s)."""
+    kept: list[int] = []
+    for index, peak in enumerate(peaks):
+        last = kept[-1] if kept else index
+        if index == last or peak - peaks[last] > _T_WAVE_S * rate_hz or heights[index] > 0.55 * heights[last]:
+            kept.append(index)
+    return np.asarray(peaks[kept], np.intp)
 
 
 def _energy(signal: NDArray[np.float32], rate_hz: float) -> Trace | None:
     """Mean over the leads of each one's QRS-band energy by its own 98th percentile; ``None`` where too short."""
-    band = butterworth(2, _BAND_HZ, btype="band", fs=rate_hz, output="sos")
-    rows, present = [], []
-    for lead in signal:
-        valid = ~np.isnan(lead)
-        if valid.sum() < rate_hz:
-            continue
-        index = np.arange(len(lead))
-        filled = np.interp(index, index[valid], lead[valid].astype(np.float64))
-        row = uniform_filter1d(np.abs(sosfiltfilt(band, filled)), max(1, int(_SMOOTH_S * rate_hz)))
-        scale = np.percentile(row[valid], 98)
-        if scale > 0:
-            rows.append(np.where(valid, np.minimum(row / scale, 2.0), 0.0))
-            present.append(valid)
-    if not rows:
+    present = ~np.isnan(signal)
+    present = present[enough := present.sum(axis=1) >= rate_hz]
+    if not len(present):
         return None
-    energy: Trace = np.sum(rows, axis=0) / np.maximum(np.sum(present, axis=0), 1)
+    band = butterworth(2, _BAND_HZ, btype="band", fs=rate_hz, output="sos")
+    filled = np.array([_bridged(row, known) for row, known in zip(signal[enough], present, strict=True)])
+    rows = uniform_filter1d(np.abs(sosfiltfilt(band, filled, axis=1)), max(1, int(_SMOOTH_S * rate_hz)), axis=1)
+    scales = np.array([np.percentile(row[known], 98) for row, known in zip(rows, present, strict=True)])
+    rows = np.where(present, np.minimum(rows / np.maximum(scales, 1e-9)[:, None], 2.0), 0.0)
+    energy: Trace = rows.sum(axis=0) / np.maximum(present.sum(axis=0), 1)
     return energy
+
+
+def _bridged(row: NDArray[np.float32], known: NDArray[np.bool_]) -> Trace:
+    if known.all():
+        return row.astype(np.float64)
+    index = np.arange(len(row))
+    return np.interp(index, index[known], row[known].astype(np.float64))
 
 
 def _rate(peaks: NDArray[np.intp], rate_hz: float) -> float | None:

@@ -145,7 +145,7 @@ def _culprits(signal: Signal) -> tuple[str, ...]:
         return ()
     covariance = np.cov(common)
     power = _residual_power(covariance)
-    best, culprits = _EXPLAINED * power, ()
+    best, culprits = _EXPLAINED * power, tuple[str, ...]()
     for a, b in combinations(range(len(LIMB)), 2):
         order = list(range(len(LIMB)))
         order[a], order[b] = b, a
