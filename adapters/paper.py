@@ -23,6 +23,7 @@ _BAND_MM = 30.0  # a trace may reach 3 mV from its baseline, into the neighbouri
 _SUB = 4  # fractional bits of OpenCV's coordinates: 1/16 pixel
 _PAPER, _THIN, _THICK, _INK = (255, 250, 250), (250, 218, 218), (240, 170, 170), (0, 0, 0)  # RGB
 _PAGE_DPI = 110
+_PAGE_SIDE_PX = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +76,20 @@ def png(picture: Picture) -> bytes:
 class Page(Protocol):
     """What ``page_picture`` asks of a PDF page (``pymupdf.Page``)."""
 
+    rect: Any
+
     def get_pixmap(self, *, dpi: int, alpha: bool) -> Any:
         """Render the page, its own rotation applied."""
 
 
 def page_picture(page: Page, *, quarter_turns: int = 0) -> Picture:
-    """Render the sender's own page at 110 dpi, turned clockwise by ``quarter_turns`` beyond its own rotation."""
-    rendered = page.get_pixmap(dpi=_PAGE_DPI, alpha=False)
+    """Render the sender's own page, turned clockwise by ``quarter_turns`` beyond its own rotation.
+
+    At 110 dpi, or coarser so that no side exceeds 2,000 pixels: a page states its size, and may state any.
+    """
+    longest_pt = max(page.rect.width, page.rect.height, 1)
+    dpi = max(1, min(_PAGE_DPI, int(_PAGE_SIDE_PX * 72 / longest_pt)))
+    rendered = page.get_pixmap(dpi=dpi, alpha=False)
     pixels = np.frombuffer(rendered.samples, dtype=np.uint8).reshape(rendered.height, rendered.stride)
     rgb = pixels[:, : rendered.width * 3].reshape(rendered.height, rendered.width, 3)
     return np.ascontiguousarray(np.rot90(rgb, -quarter_turns))
@@ -150,7 +158,7 @@ def _thinned(trace: NDArray[np.float64], per_pixel: int) -> NDArray[np.float64]:
     height = trace[: bins * per_pixel, 1].reshape(bins, per_pixel)
     kept = np.sort(np.stack((height.argmin(axis=1), height.argmax(axis=1)), axis=1), axis=1)
     index = (kept + np.arange(bins)[:, None] * per_pixel).ravel()
-    return trace[np.unique(np.concatenate(([0], index, [trace.shape[0] - 1])))]
+    return np.asarray(trace[np.unique(np.concatenate(([0], index, [trace.shape[0] - 1])))])
 
 
 def _line(picture: Picture, points_mm: NDArray[np.float64]) -> None:

@@ -14,6 +14,7 @@ import pymupdf
 
 from adapters.pages.facts import Facts, facts_of
 from adapters.pages.ink import Ink, ink
+from adapters.pages.labels import find_labels
 from adapters.pages.reading import RATE_HZ, PageLeads, read_leads
 from adapters.pages.text import lines_of
 from adapters.pages.timing import same_beats
@@ -26,6 +27,7 @@ from domain.errors import Rejected
 from domain.reason import Reason
 
 MOST_PAGES = 40
+_AN_ECG = 3  # lead names on a page
 
 # MuPDF's complaints about a broken file may quote its text; nothing of a patient's goes to stderr.
 pymupdf.TOOLS.mupdf_display_errors(False)
@@ -66,30 +68,32 @@ def _opened(payload: bytes) -> pymupdf.Document:
 
 
 def _reports(payload: bytes) -> list[_Report]:
-    """Read page after page; one page that cannot be read does not take the others with it."""
+    """Read page after page. A page of other curves is left out; one that names leads and cannot be read is not."""
     found: list[_Report] = []
     doubts: list[Rejected] = []
     images = 0
     with _opened(payload) as document:
-        for page in _pages(document):
+        for page, drawn in _pages(document):
+            images += drawn.images
             try:
-                drawn = ink(page)
-                images += drawn.images
                 found.extend(_report(page, drawn))
             except Rejected as rejected:
+                if len(find_labels(drawn.words)) >= _AN_ECG:
+                    raise  # quarantined whole: an ECG must not vanish because its neighbour was read
                 doubts.append(rejected)
-            except _NOT_A_FILE as error:
-                raise Rejected(Reason.UNDECODABLE, "a page cannot be decoded") from error
     if not found:
         raise doubts[0] if doubts else Rejected(Reason.PAGE_NOT_UNDERSTOOD, _nothing(images))
     return found
 
 
-def _pages(document: pymupdf.Document) -> Iterator[pymupdf.Page]:
-    try:
-        yield from document
-    except _NOT_A_FILE as error:
-        raise Rejected(Reason.UNDECODABLE, "a page cannot be opened") from error
+def _pages(document: pymupdf.Document) -> Iterator[tuple[pymupdf.Page, Ink]]:
+    for number in range(document.page_count):
+        try:
+            page = document[number]
+            drawn = ink(page)
+        except _NOT_A_FILE as error:
+            raise Rejected(Reason.UNDECODABLE, "a page cannot be decoded") from error
+        yield page, drawn
 
 
 def _nothing(images: int) -> str:

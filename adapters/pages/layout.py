@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +80,30 @@ def _checked(layout: Layout) -> Layout:
 
 
 def _rows(traces: Sequence[Trace]) -> list[_Row]:
+    rows = []
+    for group in _ranked(traces) or _grouped(traces):
+        ordered = tuple(sorted(group, key=lambda trace: trace.x0))
+        rows.append(_Row(ordered, (), float(np.median([trace.level for trace in ordered]))))
+    return sorted(rows, key=lambda row: row.level)
+
+
+def _ranked(traces: Sequence[Trace]) -> list[list[Trace]]:
+    """Where every column has as many traces, the topmost of each make the first row, however far they wandered."""
+    right, left = max(trace.x1 for trace in traces), min(trace.x0 for trace in traces)
+    short = sorted((t for t in traces if t.x1 - t.x0 < 0.6 * (right - left)), key=lambda trace: trace.x0)
+    columns: list[list[Trace]] = []
+    for trace in short:
+        if columns and trace.x0 - columns[-1][0].x0 < 0.3 * (columns[-1][0].x1 - columns[-1][0].x0):
+            columns[-1].append(trace)
+        else:
+            columns.append([trace])
+    if len({len(column) for column in columns}) != 1:
+        return []
+    by_height = [sorted(column, key=lambda trace: trace.level) for column in columns]
+    return [list(row) for row in zip(*by_height, strict=True)] + [[t] for t in traces if t not in short]
+
+
+def _grouped(traces: Sequence[Trace]) -> list[list[Trace]]:
     """Group traces by height; traces one above the other tell how far apart rows are."""
     spacing = _spacing(traces)
     groups: list[list[Trace]] = []
@@ -87,11 +112,7 @@ def _rows(traces: Sequence[Trace]) -> list[_Row]:
             groups[-1].append(trace)
         else:
             groups.append([trace])
-    rows = []
-    for group in groups:
-        ordered = tuple(sorted(group, key=lambda trace: trace.x0))
-        rows.append(_Row(ordered, (), float(np.median([trace.level for trace in ordered]))))
-    return rows
+    return groups
 
 
 def _spacing(traces: Sequence[Trace]) -> float:
@@ -205,9 +226,16 @@ def _parts(row: _Row, number: int, starts: Sequence[float]) -> list[Part]:
         named[column] = label
     parts = []
     for column in sorted(set(columns) & set(named)):
-        points = np.concatenate([piece for piece, its in zip(pieces, columns, strict=True) if its == column])
+        points = _end_to_end([piece for piece, its in zip(pieces, columns, strict=True) if its == column])
         parts.append(Part(named[column].lead, named[column].inverted, points, column, number))
     return parts
+
+
+def _end_to_end(pieces: Sequence[Points]) -> Points:
+    for before, after in pairwise(pieces):
+        if after[0, 0] < before[-1, 0] - 1.0:
+            raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "two traces in one place")
+    return np.concatenate(pieces)
 
 
 def _column(x: float, starts: Sequence[float]) -> int:

@@ -20,10 +20,18 @@ def sampled(time_s: Samples, value: Samples, rate_hz: float, count: int) -> Samp
     first = max(int(np.ceil(time_s[0] * rate_hz - 1e-2)), 0)
     last = min(int(np.floor(time_s[-1] * rate_hz + 1e-2)), count - 1)
     at = np.clip(np.arange(first, last + 1) / rate_hz, time_s[0] - slack, time_s[-1] + slack)
-    steps = np.diff(time_s)
-    even = np.percentile(np.abs(steps - np.median(steps)), 95) < 0.05 * np.median(steps)
-    wanted[first : last + 1] = (CubicSpline if even else PchipInterpolator)(time_s, value)(at)
+    even = _evenly(time_s)
+    curve = PchipInterpolator(time_s, value) if even is None else CubicSpline(even, value)
+    wanted[first : last + 1] = curve(at)
     return wanted
+
+
+def _evenly(time_s: Samples) -> Samples | None:
+    """Return the times as they were before the page rounded them, when they were evenly spaced."""
+    index = np.arange(time_s.size, dtype=np.float64)
+    slope, origin = np.polyfit(index, time_s, 1)
+    fitted = origin + slope * index
+    return np.asarray(fitted) if np.abs(fitted - time_s).max() < 0.2 * slope else None
 
 
 def single_valued(points: Points) -> Points:

@@ -6,17 +6,23 @@ import numpy as np
 
 from adapters.pages.sample import Samples
 
-_COLUMN_S = 2.5
+_COLUMN_S = {2: 5.0, 4: 2.5}  # by custom, on a page of so many columns
 _SNAP = 0.02
 _LAG_S = 0.06
+_DRIFT_S = 0.028  # columns and strips of one page may be this far out of step
 _ALIKE = 0.98  # correlation of a strip with its own lead; they are the same samples drawn twice
 _MARGIN = 0.25
 
 
 def sequential(starts_s: Sequence[float]) -> tuple[float, ...]:
-    """Return when columns begin on a page read from left to right; within 2 % of 2.5 s apart they are 2.5 s apart."""
-    if len(starts_s) == 4 and abs(starts_s[-1] / 3 / _COLUMN_S - 1) < _SNAP:
-        return tuple(_COLUMN_S * column for column in range(4))
+    """Return when columns begin on a page read from left to right.
+
+    Within 2 % of the customary 2.5 s (or 5 s) apart, they are that far apart: some carts draw a column's last samples
+    under the next one's first, or leave a few out.
+    """
+    usual = _COLUMN_S.get(len(starts_s))
+    if usual and abs(starts_s[-1] / (len(starts_s) - 1) / usual - 1) < _SNAP:
+        return tuple(usual * column for column in range(len(starts_s)))
     return tuple(starts_s)
 
 
@@ -50,7 +56,8 @@ def lead_of(strip: Samples, leads: Mapping[str, Samples], starts_s: Mapping[str,
 def error(strip: Samples, lead: Samples, start_s: float, rate: float) -> float:
     """Return the share of a lead's power that the strip does not have at the same time, levels aside; 0 is the same."""
     best = np.inf
-    for lag in range(-round(0.03 * rate), round(0.03 * rate) + 1):
+    reach = round(_DRIFT_S * rate)
+    for lag in range(-reach, reach + 1, 2):
         first = round(start_s * rate) + lag
         if first < 0:
             continue

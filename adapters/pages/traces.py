@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,26 +22,17 @@ class Trace:
 
     points: Points
     starts: tuple[float, ...]
+    x0: float
+    x1: float
+    level: float  # its usual height on the page, near its baseline
+    step: float  # usual distance between its points
 
-    @property
-    def x0(self) -> float:
-        """Where it begins."""
-        return float(self.points[0, 0])
-
-    @property
-    def x1(self) -> float:
-        """Where it ends."""
-        return float(self.points[-1, 0])
-
-    @property
-    def level(self) -> float:
-        """Its usual height on the page, near its baseline."""
-        return float(np.median(self.points[:, 1]))
-
-    @property
-    def step(self) -> float:
-        """Usual distance between its points."""
-        return median_step(self.points[:, 0])
+    @classmethod
+    def of(cls, points: Points, starts: tuple[float, ...] = ()) -> Self:
+        """Measure a line once."""
+        x0, x1 = float(points[0, 0]), float(points[-1, 0])
+        level = float(np.median(points[:, 1]))
+        return cls(points, starts or (x0,), x0, x1, level, median_step(points[:, 0]))
 
 
 def median_step(x: NDArray[np.float64]) -> float:
@@ -57,7 +49,8 @@ def find_traces(strokes: Iterable[Stroke]) -> tuple[Trace, ...]:
         piece = _rightwards(stroke)
         if piece is not None:
             by_style[stroke.style].append(piece)
-    traces = [trace for pieces in by_style.values() for trace in _joined(pieces) if len(trace.points) >= _LEAST_POINTS]
+    whole = (_bare(trace) for pieces in by_style.values() for trace in _joined(pieces))
+    traces = _once([trace for trace in whole if len(trace.points) >= _LEAST_POINTS])
     widest = max((trace.x1 - trace.x0 for trace in traces), default=0.0)
     least = max(_LEAST_WIDTH_PT, _LEAST_SHARE * widest)
     return tuple(sorted((t for t in traces if t.x1 - t.x0 >= least), key=lambda trace: trace.x0))
@@ -74,7 +67,7 @@ def _rightwards(stroke: Stroke) -> Trace | None:
     width = points[-1, 0] - points[0, 0]
     if width <= 0 or steps.min() < -0.02 * width - 0.02 or (steps < -0.02).mean() > 0.01:
         return None
-    return Trace(points, (float(points[0, 0]),))
+    return Trace.of(points)
 
 
 def _joined(pieces: list[Trace]) -> list[Trace]:
@@ -98,4 +91,50 @@ def _meets(chain: list[Trace], piece: Trace) -> bool:
 def _whole(chain: list[Trace]) -> Trace:
     if len(chain) == 1:
         return chain[0]
-    return Trace(np.concatenate([piece.points for piece in chain]), tuple(s for piece in chain for s in piece.starts))
+    starts = tuple(start for piece in chain for start in piece.starts)
+    return Trace.of(np.concatenate([piece.points for piece in chain]), starts)
+
+
+def _once(traces: Iterable[Trace]) -> list[Trace]:
+    """Drop what is drawn twice in the same place (a halo, a shadow)."""
+    kept: list[Trace] = []
+    for trace in traces:
+        if not any(_same(trace, other) for other in kept):
+            kept.append(trace)
+    return kept
+
+
+def _same(one: Trace, other: Trace) -> bool:
+    return one.points.shape == other.points.shape and bool(np.abs(one.points - other.points).max() < 0.5)
+
+
+def _bare(trace: Trace) -> Trace:
+    """Cut a calibration pulse off either end of a trace that was drawn together with it."""
+    points = _after_pulse(trace.points)
+    mirrored = _after_pulse(points[::-1])
+    points = points[: len(mirrored)]
+    if len(points) == len(trace.points):
+        return trace
+    x0 = float(points[0, 0])
+    return Trace.of(points, (x0, *(start for start in trace.starts if x0 < start < points[-1, 0])))
+
+
+def _after_pulse(points: Points) -> Points:
+    """Return what follows a leading pulse: level, up at once, level at the top, down at once to where it came from."""
+    raised = points[0, 1] - points[: max(len(points) // 4, 4), 1]
+    high = np.flatnonzero(raised > 5.0)
+    if not high.size:
+        return points
+    first = int(high[0])
+    back = np.flatnonzero(raised[first:] < 5.0)
+    if not back.size:
+        return points
+    last = first + int(back[0])
+    height = float(np.median(raised[first:last]))
+    off_top = np.abs(raised[first:last] - height) > 0.02 * height
+    off_foot = np.abs(np.append(raised[:first], raised[last])) > 0.02 * height
+    wide = abs(float(points[last - 1, 0] - points[first, 0])) > 0.15 * height
+    if not wide or off_top.any() or off_foot.any():
+        return points
+    level = np.flatnonzero(np.abs(points[last:, 1] - points[0, 1]) > 0.005)
+    return points[last + int(level[0]) if level.size else len(points) - 1 :]
