@@ -49,9 +49,10 @@ class Header:
 
     @property
     def version(self) -> tuple[int, ...]:
-        """MSH-12 as numbers, ``(2, 5, 1)``; empty where it is none."""
+        """MSH-12 as numbers; ``(2, 5, 1)``, as ours, where it is none."""
         digits = self.component(12, 1).split(".")
-        return tuple(map(int, digits)) if all(d.isascii() and d.isdigit() and len(d) < 4 for d in digits) else ()
+        known = all(d.isascii() and d.isdigit() and len(d) < 4 for d in digits)
+        return tuple(map(int, digits)) if known else (2, 5, 1)
 
     @property
     def component_separator(self) -> str:
