@@ -1,0 +1,109 @@
+import time
+from datetime import timedelta
+
+import pytest
+
+from domain.reason import Reason
+from store.report import counts
+from tests.store.values import outgoing
+
+
+@pytest.fixture
+def put(outbox):
+    def put(*channels):
+        for number, channel in enumerate(channels):
+            assert outbox.put(outgoing(f"{channel}-{number}", channel))
+
+    return put
+
+
+def test_a_message_comes_out_as_it_was_put(outbox, clock):
+    message = outgoing("k", "webhook:pager", body=b"\0\xff", expires_at=clock.now + timedelta(hours=4))
+    assert outbox.put(message)
+    (claimed,) = outbox.claim(10)
+    assert claimed.outgoing == message
+    assert (claimed.attempts, claimed.created_at) == (1, clock.now)
+
+
+def test_a_key_is_put_once(outbox):
+    assert outbox.put(outgoing("k"))
+    assert not outbox.put(outgoing("k", body=b"other"))
+    assert len(outbox.claim(10)) == 1
+
+
+def test_the_oldest_come_first_and_as_many_as_asked(outbox, put):
+    put("a", "b", "a", "b")
+    assert [message.id for message in outbox.claim(3)] == [1, 2, 3]
+    assert [message.id for message in outbox.claim(3)] == [4]
+    assert outbox.claim(3) == []
+
+
+def test_a_held_up_channel_delays_nobody(outbox, put):
+    put("dead", "dead", "live", "dead", "live")
+    assert [message.outgoing.channel for message in outbox.claim(9, exclude_channels=["dead"])] == ["live", "live"]
+    assert outbox.claim(9, exclude_channels={"dead"}) == []
+    assert len(outbox.claim(9)) == 3
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        (lambda outbox, message, _now: outbox.sent(message), {"sent": 1}),
+        (lambda outbox, message, _now: outbox.bury(message, Reason.EXPIRED), {"buried": 1}),
+        (lambda outbox, message, now: outbox.retry(message, Reason.DESTINATION_UNAVAILABLE, now), {"waiting": 1}),
+        (lambda outbox, message, _now: outbox.release(message), {"waiting": 1}),
+        (lambda outbox, message, _now: outbox.extend(message), {"leased": 1}),
+    ],
+)
+def test_only_the_holder_of_the_last_claim_marks_a_message(outbox, put, database, clock, end, expected):
+    put("a")
+    (stalled,) = outbox.claim(1)
+    clock.pass_s(61)
+    (holder,) = outbox.claim(1)
+    assert not end(outbox, stalled, clock.now)
+    assert counts(database).outbox == {"leased": 1}
+    assert end(outbox, holder, clock.now)
+    assert counts(database).outbox == expected
+
+
+def test_a_retry_waits_for_its_time_and_counts(outbox, put, clock):
+    put("a")
+    outbox.retry(outbox.claim(1)[0], Reason.UNAUTHORISED, clock.now + timedelta(seconds=9))
+    assert outbox.claim(1) == []
+    clock.pass_s(9)
+    assert outbox.claim(1)[0].attempts == 2
+
+
+def test_a_release_does_not_count(outbox, put):
+    put("a")
+    outbox.release(outbox.claim(1)[0])
+    assert outbox.claim(1)[0].attempts == 1
+
+
+@pytest.mark.parametrize("end", ["sent", "buried"])
+def test_a_person_may_have_it_sent_again_with_its_age_begun_anew(outbox, put, clock, end):
+    put("a")
+    (message,) = outbox.claim(1)
+    assert not outbox.requeue(message.id)  # somebody is sending it
+    assert outbox.sent(message) if end == "sent" else outbox.bury(message, Reason.EXPIRED)
+    clock.pass_s(3600)
+    assert outbox.requeue(message.id)
+    (again,) = outbox.claim(1)
+    assert (again.attempts, again.created_at) == (1, clock.now)
+    assert not outbox.requeue(99)
+
+
+def test_waiting_ends_when_another_process_puts_a_message(outbox, put, database):
+    listening = database.wake.listen("deliver")
+    put("a")
+    assert listening.wait(30)
+    listening.close()
+
+
+def test_waiting_passes_over_held_up_channels(outbox, put):
+    put("dead")
+    began = time.monotonic()
+    outbox.wait(0.05, exclude_channels=["dead"])
+    assert time.monotonic() - began >= 0.05
+    outbox.wait(30)
+    assert time.monotonic() - began < 10
