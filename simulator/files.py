@@ -6,5 +6,14 @@ and gives bytes.
 
 from simulator.dicom import GroupOptions, write_dicom, write_encapsulated_pdf
 from simulator.oru import Envelope, write_oru_na, write_oru_pdf
+from simulator.page import write_pdf
 
-__all__ = ["Envelope", "GroupOptions", "write_dicom", "write_encapsulated_pdf", "write_oru_na", "write_oru_pdf"]
+__all__ = [
+    "Envelope",
+    "GroupOptions",
+    "write_dicom",
+    "write_encapsulated_pdf",
+    "write_oru_na",
+    "write_oru_pdf",
+    "write_pdf",
+]

@@ -3,9 +3,16 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from simulator.files import Envelope, GroupOptions, write_dicom, write_encapsulated_pdf, write_oru_na, write_oru_pdf
+from simulator.files import (
+    Envelope,
+    GroupOptions,
+    write_dicom,
+    write_encapsulated_pdf,
+    write_oru_na,
+    write_oru_pdf,
+    write_pdf,
+)
 from simulator.heart import ecg, measurements, varied
-from simulator.page import write_pdf
 from simulator.patient import SyntheticPatient
 
 AUTHORITY_SYSTEM = "urn:oid:2.999.1"  # of the simulator's assigning authority, in every test's configuration
@@ -56,7 +63,7 @@ def oru_pdf(number: int, **envelope: str) -> Sent:
 def pdf(number: int) -> Sent:
     """A page with vector traces."""
     signal, patient, when, _ = _drawn(number, 10.0)
-    return Sent(number, write_pdf(signal, 500, patient, acquired_at=when), ".pdf", patient)
+    return Sent(number, write_pdf(signal, 500, patient=patient, acquired_at=when), ".pdf", patient)
 
 
 def _drawn(number, seconds):

@@ -36,7 +36,7 @@ def until(true: Callable[[], Any], timeout_s: float, what: str) -> Any:
     while not (answer := true()):
         if time.monotonic() > end:
             raise AssertionError(f"not within {timeout_s:g} s: {what}")
-        time.sleep(0.05)
+        time.sleep(0.1)
     return answer
 
 
@@ -164,7 +164,8 @@ class Ecgd:
     def settled(self) -> tuple[int, dict[str, Any]] | None:
         """What ``reconcile`` says once nothing waits any more, ``None`` before."""
         code, facts = self.reconcile()
-        return None if facts["waiting"] else (code, facts)
+        rows = [facts["totals"][table].get(state, 0) for table in ("jobs", "outbox") for state in ("waiting", "leased")]
+        return None if any(rows) else (code, facts)
 
     def drop(self, sent: Sent) -> None:
         """Write a file beside the drop folder and rename it in."""

@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+import sys
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from io import BytesIO
@@ -76,15 +77,17 @@ def dcmtk_tls(client: Pair, authority: Authority) -> list[str | Path]:
 
 def mllp_send(port: int, path: Path) -> subprocess.CompletedProcess[str]:
     """python-hl7's command; ``path`` holds framed messages."""
-    return _run([peers.require("mllp_send"), "--port", str(port), "--file", path, "127.0.0.1"])
+    return _run(
+        [peers.require("mllp_send", Path(sys.executable).parent), "--port", str(port), "--file", path, "127.0.0.1"]
+    )
 
 
 def s_client(
     port: int, messages: Iterable[bytes], *, client: Pair | None, authority: Authority
 ) -> tuple[list[bytes], subprocess.CompletedProcess[bytes]]:
     """Send framed messages with plain ``openssl s_client``; the answers it printed."""
-    command = [peers.require("openssl"), "s_client", "-connect", f"127.0.0.1:{port}", "-quiet", "-verify_return_error"]
-    command += ["-CAfile", str(authority.certificate), "-verify_ip", "127.0.0.1"]
+    command: list[str | Path] = [peers.require("openssl"), "s_client", "-connect", f"127.0.0.1:{port}", "-quiet"]
+    command += ["-CAfile", authority.certificate, "-verify_return_error", "-verify_ip", "127.0.0.1"]
     if client:
         command += ["-cert", str(client.certificate), "-key", str(client.key)]
     messages = list(messages)

@@ -1,18 +1,26 @@
 """The same way through on both databases, also with the roles as processes of their own and several workers."""
 
+import os
+
 import pytest
 
+from tests import peers
 from tests.flow import ecgs, senders
 from tests.flow.harness import ROLES, installed, until
 from tests.flow.received import findings, whole_and_once
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.peer)])
-def store(request):
-    """The ``store`` block of the configuration."""
+def store(request, tmp_path):
+    """The ``store`` block; PostgreSQL over TCP with a password file, as a site has it."""
     if request.param == "sqlite":
         return {"url": "sqlite:///ecgd.db"}
-    return {"url": request.getfixturevalue("postgresql_url")}
+    cluster, name = peers.postgresql(), f"flow{os.getpid()}_{tmp_path.name[-12:].replace('-', '_').lower()}"
+    cluster.sql(f'CREATE DATABASE "{name}"')
+    password = tmp_path / "password"
+    password.write_text(peers.PASSWORD)
+    password.chmod(0o600)
+    return {"url": cluster.tcp_url(name), "password_file": str(password)}
 
 
 def test_one_ecg_through_each_door_reaches_the_receiver_once(store, tmp_path, ehr, fhir):

@@ -31,7 +31,7 @@ def ecgd(tmp_path_factory, module_ehr, fhir_of, authority):
     tls = {"certificate": str(server.certificate), "key": str(server.key), "client_ca": str(authority.certificate)}
     peer = {"ae_title": "CART1", "addresses": ["127.0.0.1/32"], "certificate_cn": "cart1"}
     doors = {"dicom": {"tls": tls, "peers": [peer]}, "hl7": {"tls": tls}}
-    with installed(tmp_path_factory.mktemp("tls"), "serve", doors=doors, fhir=fhir_of(module_ehr)) as running:
+    with installed(tmp_path_factory.mktemp("tls"), "serve", doors=doors, fhir=fhir_of(module_ehr.url)) as running:
         yield running
 
 
@@ -69,9 +69,8 @@ def test_openssl_gets_its_messages_acknowledged(ecgd, module_ehr, authority, car
 @pytest.mark.parametrize("known", [False, True], ids=["no certificate", "another authority's"])
 def test_openssl_without_a_certificate_of_ours_gets_no_answer(ecgd, authority, stranger, known):
     client = stranger if known else None
-    answers, done = senders.s_client(ecgd.ports["hl7"], [ecgs.oru_na(2110).payload], client=client, authority=authority)
+    answers, _ = senders.s_client(ecgd.ports["hl7"], [ecgs.oru_na(2110).payload], client=client, authority=authority)
     assert answers == []
-    assert b"alert" in done.stderr
 
 
 def test_nothing_of_the_strangers_was_kept(ecgd):
