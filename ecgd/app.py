@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -70,7 +71,8 @@ def work(settings: Settings) -> None:
         reader = Reader(settings.reading)  # its child loads the parsers while the models load here
         stack.callback(reader.close)
         scorer = Scorer(settings.models)
-        log.info("models", loaded=[str(model) for model in scorer.models])
+        for model in scorer.models:
+            log.info("model", **asdict(model))
         jobs = Jobs(database, settings.store, now)
         stack.callback(jobs.close)
         queue = JobQueue(

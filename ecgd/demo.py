@@ -124,6 +124,7 @@ def _daemon(config: Path, log: Path) -> Iterator[None]:
         notices.settimeout(_PATIENCE_S)
         while b"READY=1" not in notices.recv(4096):
             pass
+        notices.close()
         console.print(f"The daemon is ready after {time.monotonic() - began:.1f} s (models loaded, checked, warmed).")
         yield
 
@@ -133,23 +134,39 @@ def _send_everything(out: Path, ports: Ports) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     (real,) = formats.read_file(real_dicom(), Reading())
     people = [SyntheticPatient.seeded(seed) for seed in (1, 2, 3)]
-    page = [write_pdf(real.signal, real.rate_hz, person, acquired_at=now, reported=real.reported) for person in people]
+    first, last = (
+        write_pdf(real.signal, real.rate_hz, patient=person, acquired_at=now, reported=real.reported)
+        for person in (people[0], people[2])
+    )
 
     _c_store(real_dicom(), ports.dicom)
     envelope = Envelope(control_id="DEMO0001")
-    _mllp(ports.hl7, write_oru_pdf(page[0], people[0], acquired_at=now, envelope=envelope, reported=real.reported))
+    _mllp(ports.hl7, write_oru_pdf(first, people[0], acquired_at=now, envelope=envelope, reported=real.reported))
     envelope = Envelope(control_id="DEMO0002")
     later = now + timedelta(seconds=1)
     _mllp(ports.hl7, write_oru_na(real.signal, real.rate_hz, people[1], acquired_at=later, envelope=envelope))
     part = out / "incoming" / "demo.pdf.part"
-    part.write_bytes(page[2])
+    part.write_bytes(last)
     part.rename(out / "incoming" / "demo.pdf")
     console.print("Sent: " + "; ".join(_SENT) + ".\n")
 
 
 def _c_store(file: Path, port: int) -> None:
     subprocess.run(
-        [sys.executable, "-m", "pynetdicom", "storescu", "127.0.0.1", str(port), str(file), "-aet", "CART1", "-q"],
+        [
+            sys.executable,
+            "-m",
+            "pynetdicom",
+            "storescu",
+            "127.0.0.1",
+            str(port),
+            str(file),
+            "-aet",
+            "CART1",
+            "-aec",
+            "ECGD",
+            "-q",
+        ],
         check=True,
         timeout=60,
     )

@@ -85,6 +85,8 @@ class Health:
         self._beats: dict[str, float] = {}
         # made only where somebody listens: without NOTIFY_SOCKET it would leak a socket
         self._notifier = sdnotify.SystemdNotifier() if os.environ.get("NOTIFY_SOCKET") else None
+        if self._notifier and self._notifier.socket:
+            self._notifier.socket.setblocking(False)  # a reader that sleeps must not hold us up
 
     def beat(self, loop: str) -> None:
         """``loop`` has just proved that it moves."""

@@ -90,3 +90,15 @@ def test_a_librarys_message_is_named_but_not_quoted(capsys: pytest.CaptureFixtur
     line = json.loads(capsys.readouterr().err)
     assert line["logger"] == "pydicom"
     assert "Jane" not in json.dumps(line)
+
+
+def test_a_reader_of_notices_that_sleeps_does_not_hold_the_service_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asleep:
+        asleep.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        health = Health(stale_s=10)
+        for _ in range(5000):
+            health.alive()
+        health.close()
