@@ -87,9 +87,10 @@ def same_samples(a: bytes, b: bytes) -> bool:
 
 @contextmanager
 def _readable() -> Iterator[None]:
-    """Silence pydicom, whose warnings quote values, and make its many exceptions one that does not."""
-    mode = pydicom_config.settings.reading_validation_mode
+    """Silence pydicom, whose warnings and log lines quote values, and make its many exceptions one that does not."""
+    mode, disabled = pydicom_config.settings.reading_validation_mode, pydicom_config.logger.disabled
     pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
+    pydicom_config.logger.disabled = True
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -97,7 +98,7 @@ def _readable() -> Iterator[None]:
     except _DAMAGED as error:
         raise Rejected(Reason.UNDECODABLE, f"not a readable DICOM object ({type(error).__name__})") from None
     finally:
-        pydicom_config.settings.reading_validation_mode = mode
+        pydicom_config.settings.reading_validation_mode, pydicom_config.logger.disabled = mode, disabled
 
 
 def _dataset(payload: bytes) -> Any:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydicom.multival import MultiValue
+
 from adapters.codes import clean
 from adapters.dicom_time import day
 from domain.ecg import Device, Identifier, Order, Patient, Sex
@@ -12,19 +14,23 @@ _MOST_IDENTIFIERS = 16
 
 def patient(dataset: Any) -> Patient:
     """Name the patient: Patient ID with its issuer first, then the other IDs."""
-    name = dataset.get("PatientName")
+    family, given = _name(dataset)
     return Patient(
         identifiers=_identifiers(dataset),
-        family=_component(name, "family_name"),
-        given=_component(name, "given_name"),
+        family=family,
+        given=given,
         birth_date=day(text(dataset, "PatientBirthDate")),
         sex=_SEXES.get(text(dataset, "PatientSex").upper(), Sex.UNKNOWN),
     )
 
 
-def _component(name: Any, part: str) -> str:
-    """The alphabetic group's part; pydicom falls back on the ideographic group where that is all there is."""
-    return clean(str(getattr(name, part, "") or "")) if name is not None else ""
+def _name(dataset: Any) -> tuple[str, str]:
+    """Family and given name in the first group that holds one: alphabetic, ideographic, phonetic (PS3.5 6.2.1)."""
+    for group in text(dataset, "PatientName").split("="):
+        if clean(group.replace("^", "")):
+            family, _, rest = group.partition("^")
+            return clean(family), clean(rest.split("^")[0])
+    return "", ""
 
 
 def _identifiers(dataset: Any) -> tuple[Identifier, ...]:
@@ -80,7 +86,7 @@ def text(dataset: Any, keyword: str) -> str:
 def _many(value: Any) -> list[Any]:
     if value is None or value == "":
         return []
-    return list(value) if hasattr(value, "__iter__") and not isinstance(value, str | bytes) else [value]
+    return list(value) if isinstance(value, MultiValue) else [value]
 
 
 def _first(dataset: Any, keyword: str) -> Any:
