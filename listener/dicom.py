@@ -103,7 +103,7 @@ class DicomServer:
         )
         tls = server_context(self._settings.tls) if self._settings.tls else None
         self._server = Server(self._entity(), (self._settings.bind, self._settings.port), service, tls)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="dicom-door", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="dicom-door", daemon=True)
         self._thread.start()
 
     @property

@@ -128,8 +128,8 @@ class _Socket(AssociationSocket):  # type: ignore[misc]
         until = time.monotonic() + self.deadline_s
         with memoryview(buffer) as view:
             while got < nr_bytes:
-                # Linux forgets it at will. Senders that leave Nagle's algorithm on (DCMTK as distributed) hold an object's
-                # last bytes back until we acknowledge the ones before: 40 ms an object, more than all the rest.
+                # Senders that leave Nagle's algorithm on (DCMTK as distributed) hold an object's last bytes back until
+                # we acknowledge the ones before: 40 ms an object. Linux forgets the option at will, so every time.
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
                 count = self.socket.recv_into(view[got:])
                 got += count
