@@ -4,7 +4,7 @@ At the bounds:
 
 - ``max_connections``, or an address not in ``addresses``: closed before anything is read or negotiated.
 - A TLS handshake that takes 10 s, or comes without the certificate asked for: closed.
-- Memory: ``max_connections`` x 2 x ``max_message_mib``; what one connection may hold stands in ``hl7_connection``.
+- Memory: ``max_connections`` x 3 x ``max_message_mib``; what one connection may hold stands in ``hl7_connection``.
 """
 
 import asyncio

@@ -12,7 +12,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-VT, FS_CR = b"\x0b", b"\x1c\r"
+VT, FS, FS_CR = b"\x0b", b"\x1c", b"\x1c\r"
 MOST_NOISE = 4096
 HEAD = 8192  # of an oversized message: enough for its MSH
 
@@ -73,7 +73,7 @@ class Framer:
             return Stop.NEED_DATA
         if not self._open and not self._begin():
             return Stop.NOISE if self._noise > MOST_NOISE else Stop.NEED_DATA
-        end = self._buffer.find(FS_CR, self._searched)
+        end = self._find_end()
         if end > self._max or (end < 0 and len(self._buffer) > self._max + len(FS_CR)):
             return self._too_large()
         if end < 0:
@@ -90,6 +90,13 @@ class Framer:
         del self._buffer[: start + 1]  # bytearray drops its front without moving the rest
         self._open, self._searched, self._noise = True, 0, 0
         return True
+
+    def _find_end(self) -> int:
+        """One octet is looked for sixty times faster than two; a lone FS must not make that a loop over octets."""
+        end = self._buffer.find(FS, self._searched)
+        if end < 0 or self._buffer.startswith(FS_CR, end):
+            return end
+        return self._buffer.find(FS_CR, end)
 
     def _take(self, end: int) -> Message:
         restart = self._buffer.rfind(VT, 0, end)
