@@ -7,13 +7,16 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
 from adapters.pages.ink import Points, Stroke
 
 _LEAST_POINTS = 40
 _LEAST_WIDTH_PT = 50.0
 _LEAST_SHARE = 0.12  # of the widest trace: a column of a 3x4 page is 0.25 of its rhythm strip
-_JUMP_PT = 60.0  # a step between chunks of one trace: an R wave's upstroke at most
+_LONG = 0.2  # of the traces' width: a lead's column of a 3x4 page is 0.25 of it
+_JUMP_PT = 120.0  # a step between chunks of one trace: an R wave's upstroke, or to the next lead in a row
+_NEVER = 1e9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,21 +74,50 @@ def _rightwards(stroke: Stroke) -> Trace | None:
 
 
 def _joined(pieces: list[Trace]) -> list[Trace]:
-    """Join chunks: each goes on from the nearest trace that ends where it begins."""
+    """Join chunks: those that begin at one place go on from the traces that end there, in the same order of height."""
+    if not pieces:
+        return []
+    long_pt = _LONG * (max(piece.x1 for piece in pieces) - min(piece.x0 for piece in pieces))
     chains: list[list[Trace]] = []
-    for piece in sorted(pieces, key=lambda trace: trace.x0):
-        ends = [(abs(chain[-1].points[-1, 1] - piece.points[0, 1]), chain) for chain in chains if _meets(chain, piece)]
-        distance, nearest = min(ends, key=lambda end: end[0], default=(_JUMP_PT, None))
-        if nearest is not None and distance < _JUMP_PT:
-            nearest.append(piece)
-        else:
-            chains.append([piece])
+    for together in _side_by_side(pieces):
+        open_chains = [chain for chain in chains if any(_meets(chain[-1], piece, long_pt) for piece in together)]
+        followed = _matched(open_chains, together, long_pt)
+        for number, piece in enumerate(together):
+            if number in followed:
+                open_chains[followed[number]].append(piece)
+            else:
+                chains.append([piece])
     return [_whole(chain) for chain in chains]
 
 
-def _meets(chain: list[Trace], piece: Trace) -> bool:
-    step = max(chain[-1].step, piece.step)
-    return bool(-0.02 <= piece.x0 - chain[-1].x1 <= 1.8 * step + 0.02)
+def _side_by_side(pieces: list[Trace]) -> list[list[Trace]]:
+    groups: list[list[Trace]] = []
+    for piece in sorted(pieces, key=lambda trace: trace.x0):
+        if groups and piece.x0 - groups[-1][0].x0 < 0.05:
+            groups[-1].append(piece)
+        else:
+            groups.append([piece])
+    return groups
+
+
+def _matched(chains: list[list[Trace]], pieces: list[Trace], long_pt: float) -> dict[int, int]:
+    """Return which chain each piece goes on from; with squared distances the pairing that crosses least is cheapest."""
+    if not chains:
+        return {}
+    ends = np.array([chain[-1].points[-1, 1] for chain in chains])
+    begins = np.array([piece.points[0, 1] for piece in pieces])
+    jump = np.abs(begins[:, None] - ends[None, :])
+    meets = np.array([[_meets(chain[-1], piece, long_pt) for chain in chains] for piece in pieces])
+    allowed = meets & (jump < _JUMP_PT)
+    found = linear_sum_assignment(np.where(allowed, jump**2, _NEVER))
+    return {int(piece): int(chain) for piece, chain in zip(*found, strict=True) if allowed[piece, chain]}
+
+
+def _meets(before: Trace, piece: Trace, long_pt: float) -> bool:
+    """Tell whether a piece begins where another ends; two long ones are neighbouring leads, not one."""
+    if min(before.x1 - before.x0, piece.x1 - piece.x0) >= long_pt:
+        return False
+    return -0.02 <= piece.x0 - before.x1 <= 1.8 * max(before.step, piece.step) + 0.02
 
 
 def _whole(chain: list[Trace]) -> Trace:
