@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from config import schema
-from domain.errors import Permanent
+from domain.errors import Permanent, Transient
 from domain.reason import Reason
 from store import postgresql, sqlite
 from store.failures import translated
@@ -54,7 +54,10 @@ class Database:
 
     def free_bytes(self) -> int | None:
         """Space left where the file lies; ``None`` where the disk is the server's own affair."""
-        return None if self.path is None else shutil.disk_usage(self.path.parent).free
+        try:
+            return None if self.path is None else shutil.disk_usage(self.path.parent).free
+        except OSError as error:
+            raise Transient(Reason.STORE_UNAVAILABLE, f"the disk cannot be asked: errno {error.errno}") from None
 
     def tidy(self) -> None:
         """Copy the WAL into the file without waiting for anybody."""
@@ -66,8 +69,11 @@ class Database:
         """What is wrong with the file, in SQLite's words; empty when nothing is (PostgreSQL checks its own pages)."""
         if self.path is None:
             return ()
-        with self.read() as connection:
-            words = connection.exec_driver_sql("PRAGMA quick_check").scalars().all()
+        try:
+            with self.read() as connection:
+                words = connection.exec_driver_sql("PRAGMA quick_check").scalars().all()
+        except Permanent as problem:
+            return (problem.detail,)
         return () if words == ["ok"] else tuple(map(str, words))
 
     def close(self) -> None:
@@ -78,8 +84,6 @@ class Database:
 def open_database(settings: schema.Store, state_dir: Path) -> Database:
     """Open what ``settings.url`` names; a relative SQLite path is relative to ``state_dir``."""
     url = sa.make_url(settings.url)
-    if url.password is not None:
-        raise Permanent(Reason.OUR_FAULT, "store.url holds a password; write it into store.password_file")
     if url.get_backend_name() == "sqlite":
         path = state_dir / (url.database or "ecgd.db")
         return Database(engine=sqlite.engine(path), wake=Sockets(state_dir / "wake"), path=path)

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 from sqlalchemy import exc
 
 from domain.errors import Permanent, Problem, Transient
@@ -15,35 +16,39 @@ _DISK_FULL = {str(sqlite3.SQLITE_FULL), "53100"}  # the latter: PostgreSQL's dis
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise ``Transient`` or ``Permanent`` in place of SQLAlchemy's errors, whose texts may quote values."""
+    """Raise ``Transient`` or ``Permanent`` in place of a database's errors, whose texts may quote values."""
     try:
         yield
-    except exc.SQLAlchemyError as error:
+    except (exc.SQLAlchemyError, sqlite3.Error, psycopg.Error) as error:
         raise _problem(error) from None
 
 
-def _problem(error: exc.SQLAlchemyError) -> Problem:
-    cause = error.orig if isinstance(error, exc.DBAPIError) else None
+def _problem(error: Exception) -> Problem:
+    cause = (error.orig or error) if isinstance(error, exc.DBAPIError) else error
     code = _code(cause)
-    detail = f"{type(cause or error).__name__} {code}".strip()
+    detail = f"{type(cause).__name__} {code}".strip()
     if code in _DISK_FULL:
         return Transient(Reason.DISK_LOW, detail)
     if isinstance(cause, sqlite3.DatabaseError) and _damaged(cause):
         return Permanent(Reason.OUR_FAULT, f"the database file is damaged: {detail}")
-    if _passing(error):
+    if _passing(error) or _passing(cause):
         return Transient(Reason.STORE_UNAVAILABLE, detail)
     return Permanent(Reason.OUR_FAULT, f"the database refused a statement: {detail}")
 
 
-def _passing(error: exc.SQLAlchemyError) -> bool:
-    if isinstance(error, exc.OperationalError | exc.InterfaceError | exc.TimeoutError):
-        return True
-    return isinstance(error, exc.DBAPIError) and error.connection_invalidated
+_PASSING = (
+    *(exc.OperationalError, exc.InterfaceError, exc.TimeoutError),
+    *(sqlite3.OperationalError, psycopg.OperationalError, psycopg.InterfaceError),
+)
+
+
+def _passing(error: BaseException) -> bool:
+    return isinstance(error, _PASSING) or (isinstance(error, exc.DBAPIError) and error.connection_invalidated)
 
 
 def _damaged(error: sqlite3.DatabaseError) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _SQLITE_DAMAGED  # the low byte is the primary code
 
 
-def _code(cause: BaseException | None) -> str:
+def _code(cause: BaseException) -> str:
     return str(getattr(cause, "sqlite_errorcode", None) or getattr(cause, "sqlstate", None) or "")

@@ -77,14 +77,17 @@ class Inbox:
             item.receipt.set_exception(Transient(Reason.QUEUE_FULL, "the inbox takes no more now"))
 
     def _write(self) -> None:
+        batch: Sequence[Item] = ()
         try:
             while batch := self._line.take():
                 self._commit(batch)
                 self._tidy(batch)
-        finally:
+        finally:  # whatever ends this thread, nobody waits for ever
             self._line.close()
-            for item in self._line.take():
-                _fail(item, Transient(Reason.STORE_UNAVAILABLE, "the inbox stopped"))
+            while batch:
+                for item in batch:
+                    _fail(item, Transient(Reason.STORE_UNAVAILABLE, "the inbox stopped"))
+                batch = self._line.take()
 
     def _commit(self, items: Sequence[Item]) -> None:
         """Keep all in one transaction; one that the database refuses must not take its neighbours down."""
@@ -113,7 +116,7 @@ class Inbox:
 
     def _answer(self, item: Item, answer: Receipt | Reason | Undecided) -> None:
         if isinstance(answer, Receipt):
-            item.receipt.set_result(answer)
+            _end(item, answer)
         elif isinstance(answer, Reason):
             _fail(item, Transient(answer))
         else:
@@ -127,7 +130,7 @@ class Inbox:
             if isinstance(problem, Problem):
                 _fail(item, Transient(problem.reason, problem.detail))
             elif problem is None and done.result():
-                item.receipt.set_result(Receipt.DUPLICATE)
+                _end(item, Receipt.DUPLICATE)
             else:  # what cannot be compared is kept, and a person looks at it
                 item.apart = True
                 self._queue(item)
@@ -151,6 +154,11 @@ class Inbox:
             self._database.tidy()
         except Problem:
             return  # the next commit will say what is wrong, to somebody who waits for it
+
+
+def _end(item: Item, receipt: Receipt) -> None:
+    if not item.receipt.done():
+        item.receipt.set_result(receipt)
 
 
 def _fail(item: Item, problem: Transient) -> None:

@@ -96,8 +96,8 @@ class NoticeListening:
             pooled = self._engine.connect()
             pooled.detach()
             raw = cast("psycopg.Connection[tuple[Any, ...]]", pooled.connection.dbapi_connection)
-        raw.autocommit = True
-        raw.execute(f"LISTEN ecgd_{self._topic}".encode())
+            raw.autocommit = True
+            raw.execute(f"LISTEN ecgd_{self._topic}".encode())
         self._connection = raw
         return raw
 

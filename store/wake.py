@@ -46,7 +46,11 @@ class Sockets:
 
     def notify(self, topic: str) -> None:
         """Send a byte to every socket of the topic, removing those whose process has died."""
-        with _reachable(self._directory) as prefix, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        with (
+            suppress(OSError),
+            _reachable(self._directory) as prefix,
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender,
+        ):
             sender.setblocking(False)
             for name in os.listdir(prefix):
                 if name.startswith(f"{topic}-"):

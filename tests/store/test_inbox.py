@@ -142,3 +142,15 @@ def test_a_new_arrival_wakes_the_workers(inbox, database):
     inbox.accept(arrival()).result(30)
     assert listening.wait(30)
     listening.close()
+
+
+def test_when_the_writer_dies_nobody_waits_for_ever(inbox, monkeypatch):
+    def out_of_memory(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("threading.excepthook", lambda _: None)
+    monkeypatch.setattr(inbox, "_keep", out_of_memory)
+    pending = [inbox.accept(arrival(f"k{number}")) for number in range(3)]
+    assert all(isinstance(receipt.exception(30), Transient) for receipt in pending)
+    assert isinstance(inbox.accept(arrival("later")).exception(30), Transient)
+    assert not inbox.alive
