@@ -109,7 +109,7 @@ class Receiver:
             lifespan="off",
             loop="asyncio",
             log_config=None,
-            access_log=False,
+            log_level="critical",
             timeout_graceful_shutdown=1,
             **tls,
         )

@@ -194,10 +194,10 @@ def test_weights_and_thresholds_can_be_traced_from_every_answer():
 
 def test_the_cart_s_measurements_come_before_ours_and_each_says_whose_it_is():
     found = next(one for one in of(TABLE["normal"], "Observation") if "component" in one)
-    assert {
-        (one["code"]["coding"][0]["code"], *(one["valueQuantity"][part] for part in ("value", "code")), one["code"]["text"])
-        for one in found["component"]
-    } == {
+    known = [
+        (one["code"]["coding"][0]["code"], one["valueQuantity"], one["code"]["text"]) for one in found["component"]
+    ]
+    assert {(code, quantity["value"], quantity["code"], text) for code, quantity, text in known} == {
         ("8867-4", 71, "/min", "Heart rate, reported by the ECG device"),
         ("8625-6", 162, "ms", "PR interval, measured by ecgd"),
         ("8633-0", 96, "ms", "QRS duration, reported by the ECG device"),
