@@ -14,7 +14,7 @@ _CHARSETS = {  # HL7 table 0211 -> Python codec
     "UNICODE": "utf-8", "UNICODE UTF-8": "utf-8", "UNICODE UTF-16": "utf-16", "UNICODE UTF-32": "utf-32",
 }  # fmt: skip
 _ESCAPE = re.compile(r"\\([^\\]{0,80})\\")
-_NOT_ASCII = re.compile(rb"[\x80-\xff\x1b]")
+_ESC = b"\x1b"  # ISO 2022 hides other characters in ASCII's octets
 _SEPARATOR_AFTER_HIGH = re.compile(r"[\udc80-\udcff][|^~\\&]")
 _MOST_SEGMENTS = 100_000
 
@@ -35,7 +35,7 @@ def decode(payload: bytes, agreed: str | None) -> Decoded:
     if (codec := _by_zeros(payload)) is not None:
         return Decoded(payload.decode(codec, "replace").lstrip("\ufeff"))
     payload = payload.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n\t ")
-    if not _NOT_ASCII.search(payload):
+    if payload.isascii() and _ESC not in payload:
         return Decoded(payload.decode("ascii"))
     for codec in (_codec(declared(payload)), _codec(agreed or "")):
         try:
@@ -138,8 +138,16 @@ def separators(text: str) -> Separators:
 
 def segments(text: str, separator: str) -> Iterator[str]:
     """Split at CR, LF or both. A line that begins no segment goes on with the one before: base64 comes broken."""
-    start = rf"[\r\n]+(?=[A-Z][A-Z0-9]{{2}}(?:{re.escape(separator)}|[\r\n]|$))"
-    for number, segment in enumerate(re.split(start, text.strip("\r\n"))):
-        if number >= _MOST_SEGMENTS:
-            return
-        yield segment
+    start = re.compile(rf"[A-Z][A-Z0-9]{{2}}(?:{re.escape(separator)}|$)")
+    parts: list[str] = []
+    count = 0
+    for line in text.replace("\n", "\r").split("\r"):
+        if parts and start.match(line):
+            yield "\n".join(parts)
+            parts, count = [], count + 1
+            if count >= _MOST_SEGMENTS:
+                return
+        if line:
+            parts.append(line)
+    if parts:
+        yield "\n".join(parts)
