@@ -63,6 +63,16 @@ _ANSWERS = {
     Receipt.DUPLICATE: (Status.SUCCESS, ""),
     Receipt.CONFLICT: (Status.DUPLICATE_INSTANCE, "same SOP Instance UID, other content"),
 }
+_KEPT_OUT = {
+    "calling_ae": Reason.UNAUTHORISED,
+    "called_ae": Reason.UNAUTHORISED,
+    "handshake": Reason.UNAUTHORISED,
+    "congestion": Reason.QUEUE_FULL,
+    "limit": Reason.QUEUE_FULL,
+    "crowded": Reason.QUEUE_FULL,
+    "protocol": Reason.UNDECODABLE,
+    "fault": Reason.OUR_FAULT,
+}
 _LATER = (Status.OUT_OF_RESOURCES, "cannot store now, try again later")
 _OUR_FAULT = (Status.PROCESSING_FAILURE, "failure of the receiver")
 
@@ -98,7 +108,7 @@ class DicomServer:
             admit=self._admit,
             serve=self._serve,
             leave=self._leave,
-            report=lambda reason, detail: self._refused(reason, detail=detail),
+            report=lambda outcome, detail: self._connection(outcome, detail=detail),
             max_object_bytes=self._settings.max_object_mib * 2**20,
         )
         tls = server_context(self._settings.tls) if self._settings.tls else None
@@ -145,7 +155,7 @@ class DicomServer:
         if refused is None:
             refused = self._take_seat(association)
         outcome = refused.name.lower() if refused else "opened"
-        self._on_event("connection", door="dicom", outcome=outcome, source=caller.ae_title, address=caller.address)
+        self._connection(outcome, source=caller.ae_title, address=caller.address)
         return refused
 
     def _take_seat(self, association: object) -> Refusal | None:
@@ -160,6 +170,12 @@ class DicomServer:
     def _leave(self, association: object) -> None:
         with self._lock:
             self._admitted.discard(association)
+
+    def _connection(self, outcome: str, **fields: str) -> None:
+        """Report how a connection began or failed; what keeps a sender out is also a refusal, which people look at."""
+        self._on_event("connection", door="dicom", outcome=outcome, **fields)
+        if outcome in _KEPT_OUT:
+            self._refused(_KEPT_OUT[outcome], outcome=outcome, **fields)
 
     def _refused(self, reason: Reason, **fields: str) -> None:
         self._on_event("refused", door="dicom", reason=reason, **fields)

@@ -34,7 +34,6 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
 
 from domain.errors import Rejected
-from domain.reason import Reason
 from listener.dicom_message import Assembler, Request, Status, answer
 from listener.dicom_peers import Refusal, common_name
 
@@ -72,13 +71,13 @@ class Service:
     """What the door decides; all called from the associations' threads.
 
     ``admit``: why this caller may not associate, or ``None``. ``serve``: status and comment for one request.
-    ``leave``: the association ended. ``report``: a fault, in fixed words.
+    ``leave``: the association ended. ``report``: how a connection ended that should not, and details, in fixed words.
     """
 
     admit: Callable[[object, Caller], Refusal | None]
     serve: Callable[[Caller, PresentationContext, Request], tuple[Status, str]]
     leave: Callable[[object], None]
-    report: Callable[[Reason, str], None]
+    report: Callable[[str, str], None]
     max_object_bytes: int
 
 
@@ -157,7 +156,7 @@ class _Messages:
             try:
                 request = self._assembler.feed(context_id, value)
             except Rejected as problem:
-                self._service.report(problem.reason, problem.detail)
+                self._service.report("protocol", problem.detail)
                 self._association.dul.event_queue.put("Evt19")  # invalid PDU: A-ABORT
                 return
             if request:
@@ -166,7 +165,7 @@ class _Messages:
     def _answer(self, request: Request) -> None:
         context = self._association.context(request.context_id)
         if context is None:
-            self._service.report(Reason.UNDECODABLE, "the presentation context was not accepted")
+            self._service.report("protocol", "the presentation context was not accepted")
             self._association.dul.event_queue.put("Evt19")
             return
         status, comment = Status.PROCESSING_FAILURE, ""
@@ -214,7 +213,7 @@ class _Provider(DULServiceProvider):  # type: ignore[misc]
             while not self._kill_thread:
                 self._step()
         except _LIBRARY_FAULTS as fault:
-            self._service.report(Reason.OUR_FAULT, _place(fault))
+            self._service.report("fault", _place(fault))
         finally:
             self.state_machine.current_state = "Sta1"
             self.socket._shutdown_socket()
@@ -241,7 +240,7 @@ class _Provider(DULServiceProvider):  # type: ignore[misc]
             self.draining = False
             self.assoc.acse.send_abort(0x00)
         elif state == "Sta6" and self._idle_timer.expired:
-            self._service.report(Reason.UNDECODABLE, "idle for too long")
+            self._service.report("idle", "")
             self.assoc.acse.send_abort(0x02)
         elif self._readable(max(0.01, min(self._idle_timer.remaining, self.artim_timer.remaining))):
             self._read_pdu_data()
@@ -323,7 +322,7 @@ class _Association(Association):  # type: ignore[misc]
             else:
                 self.dul.kill_dul()
         except _LIBRARY_FAULTS as fault:
-            self._service.report(Reason.UNDECODABLE, _place(fault))
+            self._service.report("fault", _place(fault))
             self.dul.kill_dul()
         finally:
             self.dul.join()
@@ -400,7 +399,7 @@ class Server(ThreadedAssociationServer):  # type: ignore[misc]
         """Drop connections beyond the bound before they cost a thread."""
         if self._slots.acquire(blocking=False):
             return True
-        self.service.report(Reason.QUEUE_FULL, "too many connections")
+        self.service.report("crowded", "too many connections")
         return False
 
     def process_request_thread(self, request: socket.socket, client_address: Any) -> None:
@@ -419,7 +418,7 @@ class Server(ThreadedAssociationServer):  # type: ignore[misc]
             secured = self._tls.wrap_socket(request, server_side=True) if self._tls else request
             secured.settimeout(self.ae.network_timeout)
         except OSError:  # ssl.SSLError is one
-            self.service.report(Reason.UNAUTHORISED, "no TLS connection could be made")
+            self.service.report("handshake", "")
             return None
         return secured
 

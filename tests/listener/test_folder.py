@@ -3,7 +3,6 @@ import os
 import threading
 from concurrent.futures import Future
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from queue import Empty, Queue
 from time import monotonic
 
@@ -20,17 +19,6 @@ PDF = b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
 HL7 = b"MSH|^~\\&|CART|ED|ECGD|ED|20260101||ORU^R01|1|P|2.5\r"
 DICOM = bytes(128) + b"DICM" + b"\x02\x00\x00\x00UL\x04\x00\x00\x00\x00\x00"
 WAIT_S = 10
-
-
-class Clock:
-    def __init__(self):
-        self.now = datetime(2026, 1, 1, tzinfo=UTC)
-
-    def __call__(self):
-        return self.now
-
-    def pass_s(self, seconds):
-        self.now += timedelta(seconds=seconds)
 
 
 class Store:
@@ -82,11 +70,6 @@ def folder(tmp_path):
 @pytest.fixture
 def store():
     return Store()
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture
