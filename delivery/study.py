@@ -12,13 +12,14 @@ from domain.errors import Permanent
 from domain.finding import Finding
 from domain.reason import Reason
 
-_COMPRESSION = 6
+_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 3, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
+"""Thin lines on flat ground: without row filters the standard picture is a third of the work and no larger."""
 
 
 def png(picture: Picture) -> bytes:
     """Encode RGB ``[height, width, 3]`` as PNG; the same bytes for the same picture."""
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    done, encoded = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, _COMPRESSION])
+    done, encoded = cv2.imencode(".png", bgr, _PNG)
     if not done:
         raise Permanent(Reason.OUR_FAULT, "picture not encoded")
     return bytes(encoded)
