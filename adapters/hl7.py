@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from adapters import pdf
-from adapters.hl7_document import documents
+from adapters.hl7_document import documents, holds_other
 from adapters.hl7_header import Segment, moment, order, parsed, patient
 from adapters.hl7_observation import Row, counts, reported, row, statements
 from adapters.hl7_text import Separators, decode, segments, separators
@@ -115,6 +115,8 @@ def _recordings(groups: Sequence[_Group], context: _Context) -> Iterator[Recordi
     ]
     alone = len({id(group) for group, _ in (*native, *pages)}) == 1
     everything = [obx for group in groups for obx in group.rows]
+    if not native and not pages and holds_other(everything):
+        raise Rejected(Reason.UNSUPPORTED_OBJECT, "an embedded document that is no PDF, and nothing else")
     for group, found in native:
         yield _under(_bare(found), group, everything if alone else group.rows, context)
     for group, document in pages:

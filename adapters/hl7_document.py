@@ -18,12 +18,18 @@ _BLANKS = str.maketrans("", "", " \t\r\n")
 _BREAK = re.compile(r"\\(?:\.[a-z]{2}[^\\]{0,8}|X(?:0D|0A|20|09|0d|0a)+)\\")
 _HEAD = 1024  # ISO 32000-1 annex H.3.4.1: the header is within the first 1,024 bytes
 _MOST_DOCUMENTS = 8
+_SMALLEST = 1000  # characters; less is a placeholder, not a page
 
 
 def documents(rows: Sequence[Row]) -> tuple[bytes, ...]:
     """Return a group's PDFs, each once. Raises ``Rejected`` when one is announced and cannot be decoded."""
     found = dict.fromkeys(document for row in rows if (document := _document(row)) is not None)
     return tuple(found)[:_MOST_DOCUMENTS]
+
+
+def holds_other(rows: Sequence[Row]) -> bool:
+    """Whether there is an embedded document that is no PDF, a picture perhaps of an ECG: somebody should look."""
+    return any(row.type == "ED" and len(row[5]) > _SMALLEST for row in rows)
 
 
 def _document(row: Row) -> bytes | None:

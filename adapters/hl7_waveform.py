@@ -190,12 +190,12 @@ def _rate(signal: _Signal, attributes: _Attributes, agreed: Hl7Sender | None) ->
 
 def _calibrated(signal: _Signal, attributes: _Attributes, agreed: Hl7Sender | None) -> tuple[Samples, bool]:
     """Samples in mV, and whether any was marked invalid (``MDC_EVT_INOP``: the value that stands for none)."""
-    values = signal.values
-    invalid = attributes.of(signal, _INVALID)
-    marked = np.zeros(values.shape, bool)
-    if invalid is not None and abs(_number(invalid, Reason.BAD_VALUE)) > 1:  # 0 and 1 are seen as flags
-        marked = values == _number(invalid, Reason.BAD_VALUE)
-    return np.where(marked, np.nan, values * _millivolts(signal, attributes, agreed)), bool(marked.any())
+    row = attributes.of(signal, _INVALID)
+    invalid = _plain(row) if row else None
+    marked = np.zeros(signal.values.shape, bool)
+    if invalid is not None and abs(invalid) > 1:  # 0 and 1 are seen as flags
+        marked = signal.values == invalid
+    return np.where(marked, np.nan, signal.values * _millivolts(signal, attributes, agreed)), bool(marked.any())
 
 
 def _millivolts(signal: _Signal, attributes: _Attributes, agreed: Hl7Sender | None) -> float:
@@ -219,7 +219,14 @@ def _unit(row: Row) -> float | None:
 
 
 def _number(row: Row, reason: Reason) -> float:
+    value = _plain(row)
+    if value is None or not 0 < value < np.inf:
+        raise Rejected(reason, "not a positive number")
+    return value
+
+
+def _plain(row: Row) -> float | None:
     try:
         return float(row.part(5))
     except ValueError:
-        raise Rejected(reason, "not a number") from None
+        return None

@@ -242,6 +242,9 @@ def test_a_lead_is_known_by_code_and_by_name_only_without_one(observation: str, 
         ((LEAD_I, RATE, UV5.replace("266419^MDC_DIM_MICRO_VOLT^MDC", "mmHg")), Reason.UNKNOWN_UNIT),
         ((LEAD_I, RATE, UV5.replace("266419", "266418")), Reason.UNKNOWN_UNIT),
         ((LEAD_I.replace("_I^", "_II^"), RATE, UV5), Reason.UNKNOWN_LEAD),
+        ((LEAD_I, RATE, UV5.replace("|5|", "|0|")), Reason.UNKNOWN_UNIT),
+        ((LEAD_I, RATE, UV5.replace("|5|", "|nan|")), Reason.UNKNOWN_UNIT),
+        ((LEAD_I, RATE.replace("|500|", "|1e9|"), UV5), Reason.UNKNOWN_RATE),
         (("OBX|1|NA|WAVE1^Waveform^L||1^2||||||F", RATE, UV5), Reason.UNKNOWN_LEAD),
         ((LEAD_I, LEAD_I, RATE, UV5), Reason.BAD_VALUE),
         ((LEAD_I.replace("200", "2OO"), RATE, UV5), Reason.BAD_VALUE),
@@ -438,6 +441,13 @@ def test_base64_broken_by_the_segment_separator_is_one_value(monkeypatch: pytest
 
 def test_a_damaged_document_is_said_to_be_one() -> None:
     assert reason("OBX|1|ED|PDF^Report||^application^pdf^Base64^JVBERi0xLj!||||||F") is Reason.UNDECODABLE
+
+
+def test_a_document_that_is_no_pdf_is_set_aside_for_a_person_unless_there_is_a_waveform() -> None:
+    picture = "OBX|1|ED|IMG^Report||^IM^JPEG^Base64^" + "/9j/" * 500 + "||||||F"
+    assert reason(picture) is Reason.UNSUPPORTED_OBJECT
+    assert wave(picture).samples == 3
+    assert read(message("OBX|1|ED|IMG^Logo||^IM^GIF^Base64^R0lG||||||F")) == ()
 
 
 def page_of(payload: bytes, source: str, settings: Reading) -> tuple[Recording, ...]:
