@@ -32,7 +32,7 @@ class Look:
 
     ``rotate``: the page's /Rotate, its drawing turned the other way; ``sideways``: turned without saying so.
     ``scale``: everything printed at this share of its size. ``printed``: stated instead of the true speed and gain.
-    ``simultaneous``: every column shows the first seconds.
+    ``joined_pulse``: drawn in one go with the row's first trace. ``simultaneous``: all columns show the first seconds.
     """
 
     trace: Literal["lead", "row", "segment", "chunk", "bezier"] = "lead"
@@ -41,6 +41,7 @@ class Look:
     sideways: bool = False
     scale: float = 1.0
     pulse: bool = True
+    joined_pulse: bool = False
     printed: str | None = None
     labels: Literal["above", "below"] = "above"
     strip_labels: bool = True
@@ -84,7 +85,7 @@ def write_pdf(
     for band in bands:
         drawing.append(_band(band, signal, rate_hz, speed, gain, look))
         drawing.append(_band_labels(band, speed, look, is_strip=len(band.leads) == 1 and bands[0] is not band))
-        if look.pulse:
+        if look.pulse and not look.joined_pulse:
             drawing.append(_stroke(_pulse(band.y_mm, speed, gain), "0.7 w 0 G"))
     drawing.extend(_header(patient, acquired_at, reported, statements, height))
     said = f"{speed:g} mm/s  {gain:g} mm/mV" if look.printed is None else look.printed
@@ -116,6 +117,8 @@ def _band(band: _Band, signal: Leads, rate_hz: float, speed: float, gain: float,
         x = _LEFT_MM + (column * count + np.arange(value.size)) * (speed / rate_hz)
         points = np.column_stack((x, band.y_mm + value * gain)) * _MM
         pieces.extend(run for run in _runs(points) if len(run) > 1)
+    if look.joined_pulse and pieces:
+        pieces[0] = np.concatenate((_pulse(band.y_mm, speed, gain)[:-1] * _MM, pieces[0]))
     if look.trace == "row" and pieces:
         pieces = [np.concatenate(pieces)]
     return b"0.6 w 0 G\n" + b"\n".join(_trace(piece, look) for piece in pieces)

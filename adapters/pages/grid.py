@@ -1,7 +1,7 @@
 """How large a millimetre and a millivolt are on a page: the grid and the calibration pulses, as drawn."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,9 +124,9 @@ def _typeset(words: Iterable[Word]) -> float | None:
     return advance / 5 if agree else None
 
 
-def find_pulses(strokes: Sequence[Stroke]) -> tuple[Pulse, ...]:
-    """Find strokes that are a calibration pulse: level, up, level, down."""
-    found = [_pulse(stroke.points) for stroke in strokes if 4 <= len(stroke.points) <= 400]
+def find_pulses(lines: Iterable[Points]) -> tuple[Pulse, ...]:
+    """Find lines that are a calibration pulse: level, up, level, down."""
+    found = [_pulse(points) for points in lines if 4 <= len(points) <= 400]
     return tuple(pulse for pulse in found if pulse is not None)
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from adapters.pages.ink import Points
 from adapters.pages.labels import Label
+from adapters.pages.timing import COLUMN_S
 from adapters.pages.traces import Trace
 from domain.errors import Rejected
 from domain.reason import Reason
@@ -16,7 +17,10 @@ from domain.reason import Reason
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """A piece of trace and the lead it shows; ``lead`` is empty for a rhythm strip without a label."""
+    """A piece of trace and the lead it shows; ``lead`` is empty for a rhythm strip without a label.
+
+    ``points`` hold NaN between pieces that are apart.
+    """
 
     lead: str
     inverted: bool
@@ -54,20 +58,37 @@ class _Row:
         return float(np.median([trace.step for trace in self.traces]))
 
 
-def arrange(traces: Sequence[Trace], labels: Sequence[Label]) -> Layout:
-    """Give every trace its lead. Raises ``Rejected(PAGE_NOT_UNDERSTOOD)`` where a label could belong to two."""
+def arrange(traces: Sequence[Trace], labels: Sequence[Label], second_pt: float | None = None) -> Layout:
+    """Give every trace its lead. Raises ``Rejected(PAGE_NOT_UNDERSTOOD)`` where a label could belong to two.
+
+    ``second_pt``: what a second would measure by grid and print, for traces that a calibration pulse was cut off.
+    """
     rows = _labelled(_rows(traces), labels)
     columns = max((len(row.labels) for row in rows), default=0)
     if not columns:
         raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "no lead names beside the traces")
     full = [row for row in rows if len(row.labels) == columns]
-    starts = _starts(full, columns)
+    starts = _starts(full, columns, second_pt)
+    _refuse_unnamed(full, starts)
     parts: list[Part] = []
     strips: list[Part] = []
     for number, row in enumerate(rows):
         is_strip = columns > 1 and len(row.labels) <= 1 and _spans(row, full)
         (strips if is_strip else parts).extend(_strip(row, number) if is_strip else _parts(row, number, starts))
     return _checked(Layout(starts, tuple(parts), tuple(strips), tuple(row.level for row in rows)))
+
+
+def _refuse_unnamed(rows: Sequence[_Row], starts: Sequence[float]) -> None:
+    """Refuse a page where several rows begin a new trace at a place without names: two leads would become one."""
+    inner = [
+        (trace.x0, number)
+        for number, row in enumerate(rows)
+        for trace in row.traces
+        if min(abs(trace.x0 - start) for start in starts) > max(4 * row.step, 0.02 * (row.x1 - row.x0))
+    ]
+    for x, _ in inner:
+        if len({number for other, number in inner if abs(other - x) < 2.0}) > max(1, len(rows) // 3):
+            raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "traces without lead names")
 
 
 def _checked(layout: Layout) -> Layout:
@@ -128,9 +149,9 @@ def _spacing(traces: Sequence[Trace]) -> float:
 
 def _labelled(rows: list[_Row], labels: Sequence[Label]) -> list[_Row]:
     """Hang each line of labels on its row: all labels of a page stand equally far above (or below) their traces."""
-    lines = _label_lines(labels, rows)
     levels = np.array([row.level for row in rows])
     spacing = float(np.min(np.diff(levels))) if len(rows) > 1 else 150.0
+    lines = _label_lines(labels, rows, spacing)
     found: dict[tuple[int | None, ...], float] = {}
     for line in lines:
         for level in levels:
@@ -144,19 +165,24 @@ def _labelled(rows: list[_Row], labels: Sequence[Label]) -> list[_Row]:
     best, offset = ranked[0]
     if len(ranked) > 1 and ranked[1][0].count(None) == best.count(None) and ranked[1][1] < 1.2 * offset:
         raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "lead names midway between two rows")
+    named = {label.lead for line, row in zip(lines, best, strict=True) if row is not None for label in line}
+    if {label.lead for line in lines for label in line} - named:
+        raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "lead names that belong to no row")
     return [
         _Row(row.traces, lines[best.index(number)] if number in best else (), row.level)
         for number, row in enumerate(rows)
     ]
 
 
-def _label_lines(labels: Sequence[Label], rows: Sequence[_Row]) -> list[tuple[Label, ...]]:
+def _label_lines(labels: Sequence[Label], rows: Sequence[_Row], spacing: float) -> list[tuple[Label, ...]]:
+    """Group labels that stand at one height, give or take, among or beside the traces."""
     lines: list[list[Label]] = []
     left, right = min(row.x0 for row in rows), max(row.x1 for row in rows)
+    top, bottom = rows[0].level - spacing, rows[-1].level + spacing
     for label in sorted(labels, key=lambda label: label.y):
-        if not left - 0.1 * (right - left) < label.x0 < right:
+        if not (left - 0.1 * (right - left) < label.x0 < right and top < label.y < bottom):
             continue
-        if lines and label.y - lines[-1][0].y < 4.0:
+        if lines and label.y - lines[-1][0].y < max(4.0, 0.2 * spacing):
             lines[-1].append(label)
         else:
             lines.append([label])
@@ -175,18 +201,23 @@ def _hang(heights: list[float], levels: NDArray[np.float64], spacing: float) -> 
 def _spans(row: _Row, full: Sequence[_Row]) -> bool:
     """Tell a strip over all columns from a row in which one lead was left out."""
     left, right = min(other.x0 for other in full), max(other.x1 for other in full)
-    return len(row.traces) == 1 and row.x1 - row.x0 > 0.9 * (right - left)
+    return row not in full and row.x1 - row.x0 > 0.9 * (right - left)
 
 
 def _strip(row: _Row, number: int) -> list[Part]:
     label = row.labels[0] if row.labels else None
-    return [Part(label.lead if label else "", bool(label and label.inverted), row.traces[0].points, 0, number)]
+    points = _end_to_end([trace.points for trace in row.traces], row.step)
+    return [Part(label.lead if label else "", bool(label and label.inverted), points, 0, number)]
 
 
-def _starts(rows: Sequence[_Row], columns: int) -> tuple[float, ...]:
+def _starts(rows: Sequence[_Row], columns: int, second_pt: float | None) -> tuple[float, ...]:
     """Find where columns begin: even parts of the rows, moved to where the traces break nearby."""
     left, step = min(row.x0 for row in rows), float(np.median([row.step for row in rows]))
-    width = (max(row.x1 for row in rows) + step - left) / columns
+    right = max(row.x1 for row in rows) + step
+    width = (right - left) / columns
+    usual = (second_pt or 0.0) * COLUMN_S.get(columns, 0.0)
+    if usual and abs(width / usual - 1) < 0.06 and _follows_pulse(rows):
+        left, width = right - columns * usual, usual  # level line between pulse and trace is no ECG
     breaks = np.array([start for row in rows for trace in row.traces for start in trace.starts])
     chunked = breaks.size > len(rows) * (columns + 1)
     reach = 4 * step if chunked else 0.08 * width
@@ -196,6 +227,10 @@ def _starts(rows: Sequence[_Row], columns: int) -> tuple[float, ...]:
         near = breaks[np.abs(breaks - nominal) < reach]
         starts.append(float(near[np.abs(near - nominal).argmin()]) if near.size else _jump(rows, nominal, step))
     return tuple(starts)
+
+
+def _follows_pulse(rows: Sequence[_Row]) -> bool:
+    return any(cut[0, 0] < trace.x0 for row in rows for trace in row.traces for cut in trace.cut)
 
 
 def _jump(rows: Sequence[_Row], nominal: float, step: float) -> float:
@@ -226,16 +261,21 @@ def _parts(row: _Row, number: int, starts: Sequence[float]) -> list[Part]:
         named[column] = label
     parts = []
     for column in sorted(set(columns) & set(named)):
-        points = _end_to_end([piece for piece, its in zip(pieces, columns, strict=True) if its == column])
+        points = _end_to_end([piece for piece, its in zip(pieces, columns, strict=True) if its == column], row.step)
         parts.append(Part(named[column].lead, named[column].inverted, points, column, number))
     return parts
 
 
-def _end_to_end(pieces: Sequence[Points]) -> Points:
+def _end_to_end(pieces: Sequence[Points], step: float) -> Points:
+    """Put pieces of one lead together, NaN between them where nothing was drawn."""
+    joined = [pieces[0]]
     for before, after in pairwise(pieces):
         if after[0, 0] < before[-1, 0] - 1.0:
             raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "two traces in one place")
-    return np.concatenate(pieces)
+        if after[0, 0] - before[-1, 0] > 2.5 * step:
+            joined.append(np.full((1, 2), np.nan))
+        joined.append(after)
+    return np.concatenate(joined)
 
 
 def _column(x: float, starts: Sequence[float]) -> int:

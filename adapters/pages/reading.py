@@ -6,7 +6,7 @@ import numpy as np
 
 from adapters.pages import timing
 from adapters.pages.grid import Pulse, find_grid, find_pulses
-from adapters.pages.ink import Ink
+from adapters.pages.ink import Ink, Points
 from adapters.pages.labels import find_labels, printed
 from adapters.pages.layout import Layout, Part, arrange
 from adapters.pages.sample import Samples, sampled, single_valued
@@ -32,12 +32,14 @@ def read_leads(page: Ink) -> PageLeads | None:
     traces = find_traces(page.strokes)
     if not traces:
         return None
-    layout = arrange(traces, find_labels(page.words))
-    pulses = find_pulses(page.strokes)
+    stated = printed(lines_of(page.words))
+    grid = find_grid(page.strokes, page.words)
+    second_pt = grid * stated.speeds[0] if grid and len(stated.speeds) == 1 else None
+    layout = arrange(traces, find_labels(page.words), second_pt)
+    pulses = find_pulses([stroke.points for stroke in page.strokes] + [cut for trace in traces for cut in trace.cut])
     right = max(float(part.points[-1, 0]) for part in (*layout.parts, *layout.strips))
     columns = len(layout.starts)
-    column_pt = (right - layout.starts[0]) / columns
-    scale = calibrate(find_grid(page.strokes, page.words), pulses, printed(lines_of(page.words)), columns, column_pt)
+    scale = calibrate(grid, pulses, stated, columns, (right - layout.starts[0]) / columns)
     step = float(np.median([median_step(part.points[:, 0]) for part in layout.parts]))
     return PageLeads(_leads(layout, scale, pulses), scale, scale.pt_per_s / step)
 
@@ -61,14 +63,24 @@ def _leads(layout: Layout, scale: Scale, pulses: tuple[Pulse, ...]) -> dict[str,
 
 
 def _piece(part: Part, layout: Layout, scale: Scale, pulses: tuple[Pulse, ...]) -> Samples:
-    """Sample one part from the beginning of its column, in mV above its row's zero line."""
-    points = single_valued(part.points)
-    time_s = (points[:, 0] - layout.starts[part.column]) / scale.pt_per_s
+    """Sample one part from the beginning of its column, in mV above its row's zero line; NaN where nothing is drawn."""
     per_mv = scale.pt_per_mv(part.lead)
-    zero = _zero(float(np.median(points[:, 1])), pulses, per_mv)
-    value = (zero - points[:, 1]) / per_mv * (-1 if part.inverted else 1)
-    count = int(np.floor(time_s[-1] * RATE_HZ + 1e-2)) + 1
-    return sampled(time_s, value, RATE_HZ, max(count, 1))
+    zero = _zero(float(np.nanmedian(part.points[:, 1])), pulses, per_mv)
+    origin = layout.starts[part.column]
+    count = int(np.floor((part.points[-1, 0] - origin) / scale.pt_per_s * RATE_HZ + 1e-2)) + 1
+    whole = np.full(max(count, 1), np.nan)
+    for run in _drawn(part.points):
+        time_s = (run[:, 0] - origin) / scale.pt_per_s
+        value = (zero - run[:, 1]) / per_mv * (-1 if part.inverted else 1)
+        here = sampled(time_s, value, RATE_HZ, whole.size)
+        whole = np.where(np.isfinite(here), here, whole)
+    return whole
+
+
+def _drawn(points: Points) -> list[Points]:
+    gaps = np.flatnonzero(np.isnan(points[:, 0]))
+    runs = (single_valued(run[np.isfinite(run[:, 0])]) for run in np.split(points, gaps))
+    return [run for run in runs if len(run) > 1]
 
 
 def _zero(level: float, pulses: tuple[Pulse, ...], per_mv: float) -> float:

@@ -7,12 +7,12 @@ import numpy as np
 
 from adapters.pages.grid import PT_MM, Pulse
 from adapters.pages.labels import Printed
+from adapters.pages.timing import COLUMN_S
 from domain.ecg import ReadWarning
 from domain.errors import Rejected
 from domain.reason import Reason
 
 _SPEEDS = (12.5, 25.0, 50.0, 100.0)
-_COLUMN_S = {1: 10.0, 2: 5.0, 4: 2.5}  # how long a column lasts on a page of so many columns, by custom
 _PULSE_S = 0.2
 _SCALED = 0.02  # a page this far from its true size is said to be scaled
 _DIFFERS = 0.05
@@ -115,7 +115,7 @@ def _weighed(
 
 
 def _customary(speed: float, columns: int, column_mm: float) -> bool:
-    return columns in _COLUMN_S and _near(column_mm / speed, _COLUMN_S[columns], 0.06)
+    return columns in COLUMN_S and _near(column_mm / speed, COLUMN_S[columns], 0.06)
 
 
 def _near(value: float, target: float, share: float) -> bool:

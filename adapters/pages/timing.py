@@ -6,7 +6,9 @@ import numpy as np
 
 from adapters.pages.sample import Samples
 
-_COLUMN_S = {2: 5.0, 4: 2.5}  # by custom, on a page of so many columns
+COLUMN_S = {1: 10.0, 2: 5.0, 4: 2.5}
+"""How long a column lasts, by custom, on a page of so many."""
+
 _SNAP = 0.02
 _LAG_S = 0.06
 _DRIFT_S = 0.028  # columns and strips of one page may be this far out of step
@@ -20,8 +22,8 @@ def sequential(starts_s: Sequence[float]) -> tuple[float, ...]:
     Within 2 % of the customary 2.5 s (or 5 s) apart, they are that far apart: some carts draw a column's last samples
     under the next one's first, or leave a few out.
     """
-    usual = _COLUMN_S.get(len(starts_s))
-    if usual and abs(starts_s[-1] / (len(starts_s) - 1) / usual - 1) < _SNAP:
+    usual = COLUMN_S.get(len(starts_s))
+    if usual and len(starts_s) > 1 and abs(starts_s[-1] / (len(starts_s) - 1) / usual - 1) < _SNAP:
         return tuple(usual * column for column in range(len(starts_s)))
     return tuple(starts_s)
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -29,6 +29,7 @@ class Trace:
     x1: float
     level: float  # its usual height on the page, near its baseline
     step: float  # usual distance between its points
+    cut: tuple[Points, ...] = ()  # calibration pulses that were drawn with it
 
     @classmethod
     def of(cls, points: Points, starts: tuple[float, ...] = ()) -> Self:
@@ -144,11 +145,13 @@ def _bare(trace: Trace) -> Trace:
     """Cut a calibration pulse off either end of a trace that was drawn together with it."""
     points = _after_pulse(trace.points)
     mirrored = _after_pulse(points[::-1])
+    head, tail = trace.points[: len(trace.points) - len(points) + 1], points[len(mirrored) - 1 :]
     points = points[: len(mirrored)]
     if len(points) == len(trace.points):
         return trace
     x0 = float(points[0, 0])
-    return Trace.of(points, (x0, *(start for start in trace.starts if x0 < start < points[-1, 0])))
+    starts = (x0, *(start for start in trace.starts if x0 < start < points[-1, 0]))
+    return replace(Trace.of(points, starts), cut=tuple(end for end in (head, tail) if len(end) > 3))
 
 
 def _after_pulse(points: Points) -> Points:
@@ -168,5 +171,6 @@ def _after_pulse(points: Points) -> Points:
     wide = abs(float(points[last - 1, 0] - points[first, 0])) > 0.15 * height
     if not wide or off_top.any() or off_foot.any():
         return points
-    level = np.flatnonzero(np.abs(points[last:, 1] - points[0, 1]) > 0.005)
-    return points[last + int(level[0]) if level.size else len(points) - 1 :]
+    steps = np.abs(np.diff(points[last : last + 4, 0]))
+    far = np.flatnonzero(steps > 5 * median_step(np.sort(points[last:, 0])))  # the pen moves on to the trace
+    return points[last + (int(far[-1]) + 1 if far.size else 0) :]

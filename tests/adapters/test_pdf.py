@@ -142,6 +142,40 @@ def test_an_unlabelled_strip_of_no_lead_on_the_page_is_left_out() -> None:
     assert np.isfinite(_read(page).leads["I"]).sum() <= 1251
 
 
+@pytest.mark.parametrize("trace", ["lead", "row", "segment"])
+@pytest.mark.parametrize("layout", ["3x4+1", "12x1"])
+def test_a_calibration_pulse_drawn_with_the_trace_is_cut_off(trace: str, layout: str) -> None:
+    recording = _read(
+        write_pdf(SIGNAL, RATE, layout=layout, look=Look(trace=trace, joined_pulse=True, printed="25 mm/s"))
+    )
+    _check(recording)
+    assert recording.gain_mm_mv == pytest.approx(10, rel=0.003)
+
+
+def test_a_pause_in_a_trace_is_not_bridged() -> None:
+    drawn = SIGNAL.copy()
+    drawn[LEADS.index("V2"), 3000:3200] = np.nan
+    drawn[LEADS.index("II"), 4000:4100] = np.nan
+    recording = _read(write_pdf(drawn, RATE))
+    _check(recording, least_s=2.0)
+    assert np.isnan(recording.leads["V2"][3005:3195]).all()
+    assert np.isnan(recording.leads["II"][4005:4095]).all()
+    assert np.isfinite(recording.leads["II"]).sum() > 4800
+
+
+def test_columns_without_names_are_not_taken_for_one_lead() -> None:
+    names = dict.fromkeys(("aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"), b"")
+    page = write_pdf(SIGNAL, RATE, layout="3x4")
+    with pymupdf.open(stream=page, filetype="pdf") as document:
+        (stream,) = document[0].get_contents()
+        drawing = document.xref_stream(stream)
+        for name in names:
+            drawing = drawing.replace(f"({name}) Tj".encode(), b"() Tj")
+        document.update_stream(stream, drawing)
+        unnamed = document.tobytes()
+    assert _refused(unnamed).reason is Reason.PAGE_NOT_UNDERSTOOD
+
+
 def test_a_scaled_page_is_calibrated_by_its_grid_and_says_so() -> None:
     recording = _read(write_pdf(SIGNAL, RATE, look=Look(scale=19.24 / 25)))
     _check(recording)
