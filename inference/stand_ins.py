@@ -31,7 +31,7 @@ POTASSIUM = (4.2, 0.3)  # mean and spread, mmol/L
 POTASSIUM_WITHIN = (3.6, 5.0)
 STEP = (RANGE[1] - RANGE[0]) / STEPS
 HEIGHT, WIDTH = 512, 768  # 2:3, as the standard picture
-DRAWINGS = 32
+DRAWINGS = 12
 
 _CARD = """# {name} {version}
 
