@@ -27,6 +27,7 @@ from listener.hl7_connection import Connection
 from listener.tls import server_context
 
 _HANDSHAKE_S = 10.0
+_GOODBYE_S = 2.0
 _BACKLOG = 128
 _NO_DESCRIPTORS_S = 0.2  # accept(2) fails at once while the process is out of descriptors
 
@@ -154,11 +155,9 @@ class Hl7Server:
 
     async def _admit(self, peer: socket.socket) -> None:
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        patience = _HANDSHAKE_S if self._tls else None
+        secured = {"ssl_handshake_timeout": _HANDSHAKE_S, "ssl_shutdown_timeout": _GOODBYE_S} if self._tls else {}
         try:
-            await self._loop.connect_accepted_socket(
-                partial(Connection, self), peer, ssl=self._tls, ssl_handshake_timeout=patience
-            )
+            await self._loop.connect_accepted_socket(partial(Connection, self), peer, ssl=self._tls, **secured)
         except OSError:  # ssl.SSLError and a handshake's TimeoutError are ones
             self._admitted -= 1
             self.on_event("connection", door="hl7", outcome="handshake")

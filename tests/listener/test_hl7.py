@@ -316,11 +316,11 @@ def test_noise_is_no_peer(serve: Serve, connect: Connect) -> None:
 
 def test_a_silent_connection_is_closed_but_not_while_it_waits_for_a_commit(serve: Serve, connect: Connect) -> None:
     store, events = Store(), Events()
-    server = serve(store, events, idle_s=0.1)
-    silent, waiting = connect(server), connect(server)
+    server = serve(store, events, idle_s=0.3)
+    waiting = connect(server)
     waiting.send(oru(1))
     ((_, future),) = store.take(1)
-    assert silent.closed()
+    assert connect(server).closed()
     events.wait("connection", outcome="idle")
     future.set_result(Receipt.NEW)
     assert waiting.answers(1) == [("AA", "1")]
