@@ -48,9 +48,13 @@ class Database:
             if self.path is not None:
                 stack.enter_context(self._turn)
             stack.enter_context(translated())
-            yield stack.enter_context(self.engine.begin())
-        for topic in topics:
-            self.wake.notify(topic)
+            connection = stack.enter_context(self.engine.begin())
+            yield connection
+            if self.path is None:  # heard at the commit; a transaction of its own would wait for the disk once more
+                postgresql.notify(connection, topics)
+        if self.path is not None:
+            for topic in topics:
+                self.wake.notify(topic)
 
     def free_bytes(self) -> int | None:
         """Space left where the file lies; ``None`` where the disk is the server's own affair."""

@@ -8,6 +8,7 @@ leased -> waiting             retry (the attempt counts), release (it does not)
 settled, waiting -> waiting   requeue, by a person: attempts start again
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from sqlalchemy import Connection
 
 from config import schema
 from domain.arrival import Arrival, Format
-from domain.outcome import Settlement
+from domain.outcome import Outcome, Settlement
 from domain.reason import Reason
 from store.database import Database
 from store.ear import Ear
@@ -58,8 +59,8 @@ class Jobs:
                 row = self._claim_row(connection)
             if row is None:
                 return None
-            if row.state == JobState.LEASED:
-                return self._job(row)
+            if row.state == JobState.LEASED and (job := self._job(row)) is not None:
+                return job
         return None
 
     def extend(self, job: Job) -> bool:
@@ -132,7 +133,8 @@ class Jobs:
         )
         return connection.execute(update).one_or_none()
 
-    def _job(self, row: sa.Row[Any]) -> Job:
+    def _job(self, row: sa.Row[Any]) -> Job | None:
+        """Fetch what was claimed; ``None``, and quarantined, when the disk did not keep it as it came."""
         with self._database.read() as connection:
             kept = connection.execute(sa.select(arrivals).where(arrivals.c.id == row.arrival_id)).one()
         arrival = Arrival(
@@ -142,13 +144,17 @@ class Jobs:
             source=kept.source,
             received_at=kept.received_at,
         )
-        return Job(
+        job = Job(
             id=row.arrival_id,
             arrival=arrival,
             attempts=row.attempts,
             leased_until=row.leased_until,
             lease=row.lease,
         )
+        if hashlib.sha256(arrival.payload).hexdigest() == kept.sha256:
+            return job
+        self.settle(job, Settlement(outcome=Outcome.QUARANTINED, reason=Reason.OUR_FAULT))
+        return None
 
 
 def _waiting(at: datetime) -> dict[str, Any]:

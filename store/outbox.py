@@ -56,10 +56,10 @@ class Outbox:
         if due is None or due > now:
             return []
         with self._database.write() as connection:
-            oldest = candidates(connection, outbox, outbox.c.id, now, limit, others)
+            oldest = connection.execute(candidates(connection, outbox, outbox.c.id, now, limit, others)).scalars().all()
             update = (
                 outbox.update()
-                .where(outbox.c.id.in_(oldest.scalar_subquery()))
+                .where(outbox.c.id.in_(oldest))
                 .values(
                     state=MessageState.LEASED,
                     attempts=outbox.c.attempts + 1,

@@ -1,6 +1,7 @@
 """PostgreSQL as an engine: psycopg 3, the password from a file, and NOTIFY for wake-ups."""
 
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -53,6 +54,12 @@ def _password(path: Path) -> Any:
     return give
 
 
+def notify(connection: sa.Connection, topics: Iterable[str]) -> None:
+    """Notify when the transaction commits."""
+    for topic in topics:
+        connection.exec_driver_sql(f"NOTIFY ecgd_{topic}")
+
+
 class Notices:
     """``NOTIFY ecgd_<topic>``."""
 
@@ -60,9 +67,9 @@ class Notices:
         self._engine = made
 
     def notify(self, topic: str) -> None:
-        """Notify after the commit; what is lost here is found when the listeners' waits end."""
+        """Notify by itself; what is lost here is found when the listeners' waits end."""
         with suppress(Problem), translated(), self._engine.begin() as connection:
-            connection.exec_driver_sql(f"NOTIFY ecgd_{topic}")
+            notify(connection, [topic])
 
     def listen(self, topic: str) -> "NoticeListening":
         """Hear the topic on a connection of its own."""

@@ -236,6 +236,14 @@ def test_a_requeue_makes_a_waiting_retry_due(jobs, keep, clock):
     assert jobs.claim() is not None
 
 
+def test_bytes_that_rotted_on_the_disk_are_quarantined_not_scored(jobs, keep, database):
+    keep(2)
+    with database.write() as connection:
+        connection.execute(tables.arrivals.update().where(tables.arrivals.c.id == 1).values(payload=b"rotten"))
+    assert jobs.claim().arrival.key == "k1"
+    assert (state(database).state, state(database).reason) == ("quarantined", "our_fault")
+
+
 def test_waiting_ends_at_once_when_something_is_due(jobs, keep):
     keep()
     began = time.monotonic()
