@@ -203,7 +203,7 @@ class DicomServer:
         if answer := self._unfit(caller, context, request):
             return answer
         head = part10_head(request.sop_class, request.sop_instance, syntax)
-        payload = b"".join((head, *request.pieces))
+        payload = head + request.data
         if examine(payload, syntax, len(head)) != (request.sop_class, request.sop_instance):
             self._refused(Reason.BAD_VALUE, source=caller.ae_title, detail="request and data set differ")
             return Status.CLASS_MISMATCH, "SOP class or instance not that of the data set"

@@ -9,7 +9,7 @@ whenever the order of pieces is not PS3.8 annex E's, the message is ``Rejected``
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -46,14 +46,14 @@ class Status(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Request:
-    """One complete request. ``pieces``: the data set as it was sent, in order."""
+    """One complete request. ``data``: the data set as it was sent; empty where there was none, or too much."""
 
     context_id: int
     command: int
     message_id: int
     sop_class: str
     sop_instance: str
-    pieces: Sequence[bytes | memoryview] = ()
+    data: bytes | bytearray = b""
     oversize: bool = False
 
 
@@ -92,7 +92,7 @@ class Assembler:
         self._command = bytearray()
         self._fields: dict[int, bytes] | None = None  # of the command whose data set is being received
         self._context_id = 0
-        self._pieces: list[bytes | memoryview] = []
+        self._data = bytearray()  # not a list of pieces: a byte each would cost a hundred times their size
         self._size = 0
 
     @property
@@ -125,9 +125,9 @@ class Assembler:
             raise Rejected(Reason.UNDECODABLE, "a data set without a command set")
         self._size += len(body)
         if self._size <= self._max_bytes:
-            self._pieces.append(body)
+            self._data += body
         elif self._size <= self._max_bytes * MOST_DROPPED:
-            self._pieces.clear()
+            self._data = bytearray()
         else:
             raise Rejected(Reason.TOO_LARGE, "the object does not end")
         return self._finish() if last else None
@@ -141,7 +141,7 @@ class Assembler:
             message_id=_number(fields, 0x0120 if command == Command.C_CANCEL_RQ else 0x0110),
             sop_class=_uid(fields, 0x0002),
             sop_instance=_uid(fields, 0x1000),
-            pieces=tuple(self._pieces),
+            data=self._data,
             oversize=self._size > self._max_bytes,
         )
         self._reset()

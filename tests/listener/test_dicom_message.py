@@ -43,7 +43,7 @@ def test_a_message_in_many_pieces_is_put_together():
     request = assembler.feed(1, b"\x02def")
     assert (request.context_id, request.command, request.message_id) == (1, Command.C_STORE_RQ, 7)
     assert (request.sop_class, request.sop_instance) == (ECG, "1.2.3")
-    assert b"".join(request.pieces) == b"abcdef"
+    assert request.data == b"abcdef"
     assert not request.oversize
     assert not assembler.busy
 
@@ -51,7 +51,7 @@ def test_a_message_in_many_pieces_is_put_together():
 def test_a_message_without_a_data_set_is_complete_with_its_command():
     request = Assembler(100).feed(3, b"\x03" + store_command(data_set=False))
     assert request.context_id == 3
-    assert request.pieces == ()
+    assert request.data == b""
 
 
 def test_only_the_two_low_bits_of_the_control_header_count():
@@ -69,7 +69,7 @@ def test_a_data_set_of_exactly_the_bound_is_kept():
     assembler = Assembler(6)
     assembler.feed(1, b"\x03" + store_command())
     request = assembler.feed(1, b"\x02abcdef")
-    assert b"".join(request.pieces) == b"abcdef"
+    assert request.data == b"abcdef"
     assert not request.oversize
 
 
@@ -78,10 +78,10 @@ def test_a_larger_data_set_is_dropped_as_it_comes_and_said_to_be_oversize():
     assembler.feed(1, b"\x03" + store_command())
     for _ in range(10):
         assembler.feed(1, b"\x00abcd")
-        assert sum(map(len, assembler._pieces)) <= 6
+        assert len(assembler._data) <= 6
     request = assembler.feed(1, b"\x02abcd")
     assert request.oversize
-    assert request.pieces == ()
+    assert request.data == b""
 
 
 def test_a_data_set_that_does_not_end_is_rejected():
