@@ -85,16 +85,23 @@ def _arrest(context: Context, answer: Answer, drawn: Part) -> Part:
         prediction["qualitativeRisk"] = qualitative_risk(Output.ARREST, answer.level)
         unit = "a percentage (0 to 100)" if percent else "a fraction (0 to 1)"
         prediction["rationale"] += f" probabilityDecimal is {unit}."
-    return _risk(context, answer, "arrest-risk", WHAT[Output.ARREST], [prediction], [drawn])
+    hours = round(ARREST_HORIZON.total_seconds() / 3600)
+    line = f"The risk is that of the stay in the emergency department, taken as {hours} h from the recording."
+    return _risk(context, answer, "arrest-risk", WHAT[Output.ARREST], [prediction], [drawn], line)
 
 
 def _dyskalemia(context: Context, answer: Answer, basis: list[Part]) -> Part:
     predictions = [_prediction(context, answer, outcome, context.taken) for outcome in (HYPOKALEMIA, HYPERKALEMIA)]
+    lines = []
     if isinstance(answer, Assessment):
         for prediction in predictions:
             outcome = prediction["outcome"]["text"]
-            prediction["qualitativeRisk"] = qualitative_risk(Output.POTASSIUM, answer.level, outcome)
-    return _risk(context, answer, "dyskalemia-risk", "Risk of dyskalemia estimated from ECG", predictions, basis)
+            risk = qualitative_risk(Output.POTASSIUM, answer.level, outcome)
+            prediction["qualitativeRisk"] = risk
+            lines.append(f"{outcome}: {risk['text']}.")
+    return _risk(
+        context, answer, "dyskalemia-risk", "Risk of dyskalemia estimated from ECG", predictions, basis, *lines
+    )
 
 
 def _prediction(context: Context, answer: Answer, outcome: Resource, end: datetime) -> Resource:
@@ -110,17 +117,18 @@ def _prediction(context: Context, answer: Answer, outcome: Resource, end: dateti
 
 
 def _risk(
-    context: Context, answer: Answer, code: str, text: str, predictions: list[Resource], basis: Iterable[Part]
+    context: Context,
+    answer: Answer,
+    code: str,
+    text: str,
+    predictions: list[Resource],
+    basis: Iterable[Part],
+    *lines: str,
 ) -> Part:
     model = model_of(answer)
-    risks = [
-        f"{one['outcome']['text']}: {one['qualitativeRisk']['text']}."
-        for one in predictions
-        if "qualitativeRisk" in one
-    ]
     resource = {
         "resourceType": "RiskAssessment",
-        **_shared(context, answer, *risks),
+        **_shared(context, answer, *lines),
         "code": concept(text, local(code, text)),
         "method": concept("Neural network on the 12-lead ECG"),
         "occurrenceDateTime": stamp(context.taken),
