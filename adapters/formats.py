@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from adapters import dicom, paper, wfdb
+from adapters import dicom, hl7, paper, pdf, wfdb
 from adapters.measure import measure
 from adapters.quality import judge
 from adapters.recording import Recording
@@ -16,20 +16,7 @@ from domain.reason import Reason
 
 Reader = Callable[[bytes, str, Reading], tuple[Recording, ...]]
 
-
-def _hl7(payload: bytes, source: str, settings: Reading) -> tuple[Recording, ...]:
-    from adapters import hl7
-
-    return hl7.read(payload, source, settings)
-
-
-def _pdf(payload: bytes, source: str, settings: Reading) -> tuple[Recording, ...]:
-    from adapters import pdf
-
-    return pdf.read(payload, source, settings)
-
-
-READERS: dict[Format, Reader] = {Format.DICOM: dicom.read, Format.HL7: _hl7, Format.PDF: _pdf}
+READERS: dict[Format, Reader] = {Format.DICOM: dicom.read, Format.HL7: hl7.read, Format.PDF: pdf.read}
 
 _RESIDUAL_MV = 0.10  # honest files at 500 Hz stay under 0.07 mV, low-rate carts reach 0.16
 _RATE_BPM = 10.0  # and a tenth

@@ -16,7 +16,8 @@ _REFRACTORY_S = 0.25  # 240/min
 _FEWEST_BEATS = 3
 _T_WAVE_S = 0.42
 _STANDS_OUT = 6.0  # a QRS over the quiet quarter of the record: 10.8 or more in 350 ECGs; fibrillation 4.0, noise 1.5
-_HALF_QRS_S = 0.06
+_HALF_QRS_S, _LEVEL_S = 0.05, 0.09
+_NO_AXIS_MV = 0.05  # neither lead tells
 _I, _AVF = LEADS.index("I"), LEADS.index("aVF")
 
 
@@ -88,20 +89,20 @@ def _rate(peaks: NDArray[np.intp], rate_hz: float) -> float | None:
 
 
 def _qrs_axis(signal: NDArray[np.float32], peaks: NDArray[np.intp], rate_hz: float) -> float | None:
-    """Frontal axis from the net QRS areas of I and aVF; aVF is sqrt(3)/2 of a limb lead (Goldberger)."""
-    lead_i, lead_avf = (_net_area(signal[row], peaks, rate_hz) for row in (_I, _AVF))
-    if lead_i is None or lead_avf is None or np.hypot(lead_i, lead_avf) < 1e-3:  # mV s: neither lead tells
+    """Frontal axis from the net QRS of I and aVF; aVF is sqrt(3)/2 of a limb lead (Goldberger)."""
+    lead_i, lead_avf = (_net_qrs(signal[row], peaks, rate_hz) for row in (_I, _AVF))
+    if lead_i is None or lead_avf is None or np.hypot(lead_i, lead_avf) < _NO_AXIS_MV:
         return None
     return float(np.degrees(np.arctan2(lead_avf * 2 / np.sqrt(3), lead_i)))
 
 
-def _net_area(lead: NDArray[np.float32], peaks: NDArray[np.intp], rate_hz: float) -> float | None:
-    """Area in mV s of the median beat within 60 ms of its centre, above the level just before it."""
-    half, before = int(_HALF_QRS_S * rate_hz), int(2 * _HALF_QRS_S * rate_hz)
+def _net_qrs(lead: NDArray[np.float32], peaks: NDArray[np.intp], rate_hz: float) -> float | None:
+    """R less S, in mV, of the median beat within 50 ms of its centre, from the level of the 40 ms before that."""
+    half, before = int(_HALF_QRS_S * rate_hz), int(_LEVEL_S * rate_hz)
     windows = [lead[peak - before : peak + half + 1] for peak in peaks if peak >= before and peak + half < len(lead)]
     windows = [window for window in windows if not np.isnan(window).any()]
     if len(windows) < 2:
         return None
     beat = np.median(np.array(windows, np.float64), axis=0)
     level = np.median(beat[: before - half])
-    return float((beat[before - half :] - level).sum() / rate_hz)
+    return float(beat[before - half :].max() + beat[before - half :].min() - 2 * level)
