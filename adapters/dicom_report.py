@@ -15,7 +15,7 @@ def reported(dataset: Any) -> tuple[Measurements, bool]:
     """Return the global measurements by their codes, and whether a unit was odd; the first of each counts."""
     found: dict[str, float] = {}
     odd = False
-    for annotation in _annotations(dataset):
+    for annotation in _annotations(dataset, "NumericValue"):
         name = _name(annotation)
         value = _value(annotation) if name else None
         if name is None or value is None or name in found:
@@ -30,12 +30,16 @@ def reported(dataset: Any) -> tuple[Measurements, bool]:
 
 def statements(dataset: Any) -> tuple[str, ...]:
     """Return the free text statements, each once, in any language."""
-    lines = (text(annotation, "UnformattedTextValue")[:_LONGEST] for annotation in _annotations(dataset))
+    lines = (
+        text(annotation, "UnformattedTextValue")[:_LONGEST]
+        for annotation in _annotations(dataset, "UnformattedTextValue")
+    )
     return tuple(dict.fromkeys(line for line in lines if line))[:_MOST_STATEMENTS]
 
 
-def _annotations(dataset: Any) -> list[Any]:
-    return list((dataset.get("WaveformAnnotationSequence") or ())[:_MOST_ANNOTATIONS])
+def _annotations(dataset: Any, holding: str) -> list[Any]:
+    """Those with the element; most of them mark a wave's onset or offset and have neither number nor text."""
+    return [one for one in (dataset.get("WaveformAnnotationSequence") or ())[:_MOST_ANNOTATIONS] if holding in one]
 
 
 def _name(annotation: Any) -> str | None:

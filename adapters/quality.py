@@ -38,18 +38,13 @@ def judge(signal: Signal, recording: Recording) -> tuple[Defect, ...]:
 
 def _missing(signal: Signal) -> list[Defect]:
     """Leads without a sample, and leads that are an exact copy of another: of those, one trace is missing."""
-    absent = [name for name, row in zip(LEADS, signal, strict=True) if np.isnan(row).all()]
-    copies = [
-        pair
-        for pair in combinations([name for name in LEADS if name not in absent], 2)
-        if _copied(signal[LEADS.index(pair[0])], signal[LEADS.index(pair[1])])
-    ]
-    named = [name for name in LEADS if name in absent or any(name in pair for pair in copies)]
-    return [Defect(reason=Reason.LEAD_MISSING, leads=tuple(named))] if named else []
-
-
-def _copied(a: Signal, b: Signal) -> bool:
-    return bool(np.array_equal(a, b, equal_nan=True)) and _range(a) > _FLAT_MV
+    alike: dict[bytes, list[str]] = {}
+    named = {name for name, row in zip(LEADS, signal, strict=True) if np.isnan(row).all()}
+    for name, row in zip(LEADS, signal, strict=True):
+        if name not in named and np.nanmax(row) - np.nanmin(row) > _FLAT_MV:
+            alike.setdefault(row.tobytes(), []).append(name)
+    named |= {name for names in alike.values() if len(names) > 1 for name in names}
+    return [Defect(reason=Reason.LEAD_MISSING, leads=tuple(name for name in LEADS if name in named))] if named else []
 
 
 def _range(row: Signal) -> float:
@@ -57,8 +52,9 @@ def _range(row: Signal) -> float:
     known = row[~np.isnan(row)]
     if not known.size:
         return 0.0
-    low, high = np.percentile(known, (0.5, 99.5))
-    return float(high - low)
+    tail = int(0.005 * (known.size - 1))
+    ordered = np.partition(known, (tail, known.size - 1 - tail))
+    return float(ordered[known.size - 1 - tail] - ordered[tail])
 
 
 def _still(signal: Signal) -> list[Defect]:
@@ -116,11 +112,18 @@ def _rests_at(samples: Samples, rail: float, rate_hz: float) -> bool:
 def _amplitude(signal: Signal) -> list[Defect]:
     """A unit or gain mistaken: a lead no heart gives, or a whole ECG too small for one."""
     present = [(name, row[~np.isnan(row)]) for name, row in zip(LEADS, signal, strict=True) if not np.isnan(row).all()]
-    huge = tuple(name for name, row in present if np.percentile(np.abs(row - np.median(row)), 99.5) > _HIGHEST_MV)
+    huge = tuple(name for name, row in present if _reach(row) > _HIGHEST_MV)
     if huge:
         return [Defect(reason=Reason.IMPLAUSIBLE_AMPLITUDE, leads=huge)]
     largest = max((_range(row) for _, row in present), default=_LOWEST_MV)
     return [Defect(reason=Reason.IMPLAUSIBLE_AMPLITUDE)] if largest < _LOWEST_MV else []
+
+
+def _reach(row: Signal) -> float:
+    """How far the trace goes from its median, but for the outermost samples."""
+    if max(row.max(), -row.min()) <= _HIGHEST_MV / 2:  # as nearly always
+        return 0.0
+    return float(np.percentile(np.abs(row - np.median(row)), 99.5))
 
 
 def _limb_leads(signal: Signal) -> list[Defect]:
