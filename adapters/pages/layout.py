@@ -73,7 +73,7 @@ def arrange(traces: Sequence[Trace], labels: Sequence[Label], second_pt: float |
     parts: list[Part] = []
     strips: list[Part] = []
     for number, row in enumerate(rows):
-        is_strip = columns > 1 and len(row.labels) <= 1 and _spans(row, full)
+        is_strip = columns > 1 and row not in full and _is_strip(row, full, starts)
         (strips if is_strip else parts).extend(_strip(row, number) if is_strip else _parts(row, number, starts))
     return _checked(Layout(starts, tuple(parts), tuple(strips), tuple(row.level for row in rows)))
 
@@ -198,10 +198,16 @@ def _hang(heights: list[float], levels: NDArray[np.float64], spacing: float) -> 
     return tuple(hung)
 
 
-def _spans(row: _Row, full: Sequence[_Row]) -> bool:
-    """Tell a strip over all columns from a row in which one lead was left out."""
+def _is_strip(row: _Row, full: Sequence[_Row], starts: Sequence[float]) -> bool:
+    """Tell a strip over all columns, named at its beginning or not at all, from a row with names missing."""
     left, right = min(other.x0 for other in full), max(other.x1 for other in full)
-    return row not in full and row.x1 - row.x0 > 0.9 * (right - left)
+    at_front = all(label.x0 < starts[1] - 0.2 * (starts[1] - left) for label in row.labels)
+    return len(row.labels) <= 1 and at_front and not _breaks(row, starts) and row.x1 - row.x0 > 0.9 * (right - left)
+
+
+def _breaks(row: _Row, starts: Sequence[float]) -> int:
+    """Count the columns, after the first, at which a trace of the row begins."""
+    return sum(abs(trace.x0 - start) < 4 * row.step for trace in row.traces for start in starts[1:])
 
 
 def _strip(row: _Row, number: int) -> list[Part]:
@@ -254,6 +260,7 @@ def _parts(row: _Row, number: int, starts: Sequence[float]) -> list[Part]:
     columns = [_column(centre, starts) for centre in centres]
     width = starts[1] - starts[0] if len(starts) > 1 else float("inf")
     named: dict[int, Label] = {}
+    _refuse_astray(row, starts)
     for label in row.labels:
         column = _column(label.x0 + (0.2 * width if len(starts) > 1 else 0), starts)
         if column in named:
@@ -264,6 +271,14 @@ def _parts(row: _Row, number: int, starts: Sequence[float]) -> list[Part]:
         points = _end_to_end([piece for piece, its in zip(pieces, columns, strict=True) if its == column], row.step)
         parts.append(Part(named[column].lead, named[column].inverted, points, column, number))
     return parts
+
+
+def _refuse_astray(row: _Row, starts: Sequence[float]) -> None:
+    """Refuse names that do not stand equally far into columns which no break in the traces bears out."""
+    if len(starts) > 1 and len(row.labels) == len(starts) and not _breaks(row, starts):
+        into = np.array([label.x0 for label in row.labels]) - np.array(starts)
+        if np.ptp(into) > 0.12 * (starts[1] - starts[0]):
+            raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "lead names that do not fit the columns")
 
 
 def _end_to_end(pieces: Sequence[Points], step: float) -> Points:

@@ -57,7 +57,8 @@ def _leads(layout: Layout, scale: Scale, pulses: tuple[Pulse, ...]) -> dict[str,
     leads = {lead: _placed(piece, starts[lead], length) for lead, piece in pieces.items()}
     for said, strip in strips:
         lead = said or timing.lead_of(strip, pieces, starts, RATE_HZ)
-        if lead and (lead not in pieces or timing.error(strip, pieces[lead], starts[lead], RATE_HZ) < _SAME_LEAD):
+        # without its own column to compare with, a "strip" may be a row of leads whose names are missing
+        if lead in pieces and timing.error(strip, pieces[lead], starts[lead], RATE_HZ) < _SAME_LEAD:
             leads[lead] = _placed(strip, 0.0, length)
     return leads
 

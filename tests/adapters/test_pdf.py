@@ -163,17 +163,34 @@ def test_a_pause_in_a_trace_is_not_bridged() -> None:
     assert np.isfinite(recording.leads["II"]).sum() > 4800
 
 
-def test_columns_without_names_are_not_taken_for_one_lead() -> None:
-    names = dict.fromkeys(("aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"), b"")
-    page = write_pdf(SIGNAL, RATE, layout="3x4")
+def _without_names(page: bytes, *names: str) -> bytes:
     with pymupdf.open(stream=page, filetype="pdf") as document:
         (stream,) = document[0].get_contents()
         drawing = document.xref_stream(stream)
         for name in names:
             drawing = drawing.replace(f"({name}) Tj".encode(), b"() Tj")
         document.update_stream(stream, drawing)
-        unnamed = document.tobytes()
-    assert _refused(unnamed).reason is Reason.PAGE_NOT_UNDERSTOOD
+        return bytes(document.tobytes())
+
+
+def test_columns_without_names_are_not_taken_for_one_lead() -> None:
+    page = _without_names(write_pdf(SIGNAL, RATE, layout="3x4"), *LEADS[3:])
+    assert _refused(page).reason is Reason.PAGE_NOT_UNDERSTOOD
+
+
+def test_a_last_column_without_names_does_not_stretch_the_others() -> None:
+    page = _without_names(write_pdf(SIGNAL, RATE, layout="3x4", look=Look(trace="row")), "V4", "V5", "V6")
+    assert _refused(page).reason is Reason.PAGE_NOT_UNDERSTOOD
+
+
+@pytest.mark.parametrize("trace", ["lead", "row"])
+@pytest.mark.parametrize("kept", ["III", "aVF", "V3"])
+def test_a_row_with_one_name_left_is_not_a_rhythm_strip(trace: str, kept: str) -> None:
+    others = {"III", "aVF", "V3", "V6"} - {kept}
+    recording = _read(_without_names(write_pdf(SIGNAL, RATE, look=Look(trace=trace)), *others))
+    assert not others & set(recording.leads)
+    for lead, found in recording.leads.items():
+        assert _snr_db(found, SIGNAL[LEADS.index(lead)]) > 40, lead
 
 
 def test_a_scaled_page_is_calibrated_by_its_grid_and_says_so() -> None:
