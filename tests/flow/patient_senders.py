@@ -8,17 +8,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 
-import pydicom
-from pynetdicom import AE
-from pynetdicom.sop_class import TwelveLeadECGWaveformStorage
-
+from tests.flow import senders
 from tests.flow.ecgs import Sent
 from tests.flow.senders import END, START, answer, read_frames
 
-SUCCESS, OUT_OF_RESOURCES = 0x0000, 0xA700  # PS3.4 table B.2-1
 ANSWER_S = 10.0
 
 
@@ -59,29 +54,21 @@ class Pace:
         self._over.set()
 
 
-def store_all(port: int, sents: Sequence[Sent], pace: Pace, tally: Tally) -> None:
-    """C-STORE each object until its status is 0000, over one association as long as it holds."""
-    waiting = [(sent, pydicom.dcmread(BytesIO(sent.payload))) for sent in sents]
-    application = AE("CART1")
-    application.add_requested_context(TwelveLeadECGWaveformStorage)
-    application.connection_timeout = application.acse_timeout = application.dimse_timeout = ANSWER_S
+def store_all(port: int, paths: Sequence[Path], pace: Pace, tally: Tally, together: int = 5) -> None:
+    """C-STORE each file with DCMTK's ``storescu`` until its status is 0000, a few over one association."""
+    waiting = list(paths)
     while waiting:
-        association = application.associate("127.0.0.1", port, ae_title="ECGD")
-        if not association.is_established:
+        done = senders.storescu(port, waiting[:together])
+        said = done.stdout + done.stderr
+        taken = said.count("Received Store Response (Success)")  # it stops at the first that was not
+        waiting = waiting[taken:]
+        if done.returncode == 0:
+            pace.between()
+        elif "Received Store Response" in said.split("Received Store Response (Success)")[-1] and "A700" not in said:
+            raise Refused(said)
+        else:
             tally.again("dicom")
             pace.before_retry()
-            continue
-        while waiting and association.is_established:
-            status = association.send_c_store(waiting[0][1]).get("Status")
-            if status == SUCCESS:
-                waiting.pop(0)
-                pace.between()
-            elif status in (None, OUT_OF_RESOURCES):
-                tally.again("dicom")
-                pace.before_retry()
-            else:
-                raise Refused(f"C-STORE status {status:04X}")
-        association.release() if association.is_established else association.abort()
 
 
 def acknowledge_all(port: int, sents: Sequence[Sent], pace: Pace, tally: Tally, pipelined: int = 4) -> None:

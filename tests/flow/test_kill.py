@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from tests.flow import ecgs
+from tests.flow import ecgs, senders
 from tests.flow.harness import ROLES, installed, until
 from tests.flow.killer import Killer
 from tests.flow.patient_senders import Pace, Tally, acknowledge_all, all_at_once, drop_all, store_all
@@ -46,13 +46,17 @@ def sents():
 
 
 @pytest.mark.kill
+@pytest.mark.peer
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + ROUNDS))
 def test_what_was_acknowledged_arrives_once_whoever_is_killed_whenever(seed, sents, tmp_path, ehr, fhir, capsys):
     chance, pace, tally, began = random.Random(seed), Pace(seed, between_s=0.12), Tally(), time.monotonic()
     with installed(tmp_path, *ROLES, fhir=fhir, **SETTINGS) as ecgd:
         with Killer(ecgd, chance, kills=KILLS, lives_s=LIVES_S) as killer:
-            jobs = [partial(store_all, ecgd.ports["dicom"], some, pace, tally) for some in sents["dicom"]]
+            jobs = [
+                partial(store_all, ecgd.ports["dicom"], senders.write(tmp_path / f"cart{number}", some), pace, tally)
+                for number, some in enumerate(sents["dicom"])
+            ]
             jobs += [partial(acknowledge_all, ecgd.ports["hl7"], some, pace, tally) for some in sents["hl7"]]
             jobs += [partial(drop_all, ecgd.incoming, some, pace, tally) for some in sents["folder"]]
             all_at_once(jobs, pace, timeout_s=90)

@@ -48,7 +48,7 @@ def test_metrics_count_what_came_in_and_what_became_of_it(ecgd, module_ehr):
     listened, worked, delivered = (metrics(ecgd, role) for role in ROLES)
     assert listened["ecgd_arrivals_total", ("door", "hl7"), ("receipt", "new")] == 1
     assert listened["ecgd_arrivals_total", ("door", "hl7"), ("receipt", "duplicate")] == 1
-    assert sum(value for name, value in worked.items() if name[0] == "ecgd_settled_total") == 1
+    assert sum(value for name, value in worked.items() if name[0] == "ecgd_outcomes_total") == 1
     assert delivered["ecgd_sent_total", ("channel", "fhir:ehr")] == 1
 
 
