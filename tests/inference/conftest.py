@@ -5,8 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+import inference
 from adapters.paper import draw
 from domain.ecg import Defect, Ecg, Origin
+
+assert inference  # before torch: it tells OpenMP not to spin, which tests on shared cores feel most
 
 
 def beats(*, rate_bpm: float = 70, seconds: float = 10, tall: float = 1.0) -> np.ndarray:

@@ -14,10 +14,10 @@ from inference.eianet import EIANet
 needs_openvino = pytest.mark.skipif(not openvino_available(), reason="OpenVINO has no build for this platform")
 
 NETWORKS = {
-    "eianet": (lambda: EIANet(width=4), ((1, 1, 128, 192),)),
-    "ecg12net separate": (lambda: ECG12Net(width=2), ((2, 12, 1024),)),
+    "eianet": (lambda: EIANet(width=2), ((1, 1, 128, 192),)),
+    "ecg12net separate": (lambda: ECG12Net(width=1), ((2, 12, 1024),)),
     "ecg12net-2 shared ordinal": (
-        lambda: ECG12Net(width=2, shared=True, ordinal=True, emps=True),
+        lambda: ECG12Net(width=1, shared=True, ordinal=True, emps=True),
         ((2, 12, 1024), (2, 8)),
     ),
 }

@@ -77,11 +77,11 @@ def test_joining_keeps_every_group_together(groups):
 
 def test_one_grouped_block_equals_twelve_in_a_loop():
     torch.manual_seed(0)
-    network = settled(ECG12Net(width=4)).double()
+    network = settled(ECG12Net(width=2)).double()
     crops = torch.randn(2, 12, 1024, dtype=torch.float64)
     alone = []
     for lead in range(12):
-        block = LeadBlock(width=4).double().eval()
+        block = LeadBlock(width=2).double().eval()
         parts = {
             name: value if value.ndim == 0 else value.chunk(12)[lead]
             for name, value in network.block.state_dict().items()
@@ -93,7 +93,7 @@ def test_one_grouped_block_equals_twelve_in_a_loop():
 
 def test_the_shared_block_sees_each_lead_alone():
     torch.manual_seed(0)
-    network = settled(ECG12Net(width=4, shared=True)).double()
+    network = settled(ECG12Net(width=2, shared=True)).double()
     crops = torch.randn(2, 12, 1024, dtype=torch.float64)
     alone = torch.stack([network.block(crops[:, lead : lead + 1]) for lead in range(12)], dim=1)
     torch.testing.assert_close(network.features(crops), alone)
@@ -102,7 +102,7 @@ def test_the_shared_block_sees_each_lead_alone():
 @pytest.mark.parametrize("how", [SEPARATE, SHARED, {"shared": True, "ordinal": True}])
 def test_the_whole_is_the_leads_weighed_by_an_attention_that_sums_to_one(how):
     torch.manual_seed(0)
-    network = settled(ECG12Net(width=4, **how)).double()
+    network = settled(ECG12Net(width=2, **how)).double()
     whole, leads, alpha = network(torch.randn(3, 12, 1024, dtype=torch.float64))
     assert (whole.shape, leads.shape, alpha.shape) == ((3,), (3, 12), (3, 12))
     torch.testing.assert_close(alpha.sum(1), torch.ones(3, dtype=torch.float64))
@@ -112,8 +112,8 @@ def test_the_whole_is_the_leads_weighed_by_an_attention_that_sums_to_one(how):
 
 def test_attention_is_fc8_batch_norm_relu_fc1_of_the_lead_s_own_features():
     torch.manual_seed(0)
-    attention = settled(ECG12Net(width=4)).double().attention
-    features = torch.randn(2, 12, 108, dtype=torch.float64)
+    attention = settled(ECG12Net(width=2)).double().attention
+    features = torch.randn(2, 12, 54, dtype=torch.float64)
     scores = torch.zeros(2, 12, dtype=torch.float64)
     for lead in range(12):
         own = slice(8 * lead, 8 * lead + 8)
