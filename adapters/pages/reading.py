@@ -13,8 +13,11 @@ from adapters.pages.sample import Samples, sampled, single_valued
 from adapters.pages.scale import Scale, calibrate
 from adapters.pages.text import lines_of
 from adapters.pages.traces import find_traces, median_step
+from domain.errors import Rejected
+from domain.reason import Reason
 
 RATE_HZ = 500.0
+_LONGEST_S = 120.0  # on one page; nothing is set aside in memory for a trace that runs to infinity
 _SAME_LEAD = 0.1  # share of power by which a strip may differ from its own lead's column
 
 
@@ -40,6 +43,8 @@ def read_leads(page: Ink) -> PageLeads | None:
     right = max(float(part.points[-1, 0]) for part in (*layout.parts, *layout.strips))
     columns = len(layout.starts)
     scale = calibrate(grid, pulses, stated, columns, (right - layout.starts[0]) / columns)
+    if (right - layout.starts[0]) / scale.pt_per_s > _LONGEST_S:
+        raise Rejected(Reason.TOO_LARGE, f"a page of more than {_LONGEST_S:.0f} s")
     step = float(np.median([median_step(part.points[:, 0]) for part in layout.parts]))
     return PageLeads(_leads(layout, scale, pulses), scale, scale.pt_per_s / step)
 

@@ -422,6 +422,11 @@ def test_too_many_paths_are_refused_in_bounded_memory() -> None:
     assert _refused(crowded).reason is Reason.TOO_LARGE
 
 
+def test_a_page_of_hours_is_refused_before_memory_is_taken() -> None:
+    look = Look(printed="0.00001 mm/s  10 mm/mV", pulse=False)
+    assert _refused(write_pdf(SIGNAL, RATE, layout="12x1", look=look)).reason is Reason.TOO_LARGE
+
+
 def test_too_many_pages_are_refused() -> None:
     assert _refused(_letter(pages=pdf.MOST_PAGES + 1)).reason is Reason.TOO_LARGE
 
