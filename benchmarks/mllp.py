@@ -1,6 +1,6 @@
 """Acknowledged HL7 messages a second: our MLLP door with a durable commit, beside python-hl7's asyncio server without.
 
-    python benchmarks/mllp.py [--runs 5] [--state-dir DIR]
+    python -m benchmarks.mllp [--runs 5] [--state-dir DIR]
 
 Both servers run in processes of their own and are asked by the same client in turn, over loopback. Ours commits every
 message to SQLite (WAL, synchronous=FULL) before it answers; python-hl7's (``hl7.mllp.start_hl7_server``, its documented
@@ -89,6 +89,7 @@ def serving(serve: Callable[[str, Connection], None], state_dir: str) -> Iterato
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(state_dir, theirs))
     process.start()
+    theirs.close()  # so that a server that dies is an EOFError here, not a wait
     yield ours.recv()
     ours.send("stop")
     process.join()
