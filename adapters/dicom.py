@@ -64,11 +64,9 @@ def read(payload: bytes, source: str, settings: Reading) -> tuple[Recording, ...
         dataset = _dataset(payload)
         if _sop_class(dataset) in _WAVEFORMS:
             return (_ecg(dataset, settings),)
-        if _sop_class(dataset) == _ENCAPSULATED_PDF:
-            document = _document(dataset)
-            header = _header(dataset, settings)
-    if _sop_class(dataset) != _ENCAPSULATED_PDF:
-        raise Rejected(Reason.UNSUPPORTED_OBJECT, "neither an ECG waveform nor an encapsulated PDF")
+        if _sop_class(dataset) != _ENCAPSULATED_PDF:
+            raise Rejected(Reason.UNSUPPORTED_OBJECT, "neither an ECG waveform nor an encapsulated PDF")
+        document, header = _document(dataset), _header(dataset, settings)
     return tuple(_under(header, page) for page in pdf.read(document, source, settings))
 
 

@@ -65,10 +65,14 @@ def is_beat(group: Any) -> bool:
     return int(group.NumberOfWaveformSamples) < _BEAT_S * _rate(group)
 
 
-def _preference(group: Any) -> tuple[bool, float]:
-    """Original before derived, long before short: where two groups hold the same moment, the earlier is taken."""
+def _preference(group: Any) -> tuple[bool, int, float]:
+    """Original before derived, many leads before few, long before short.
+
+    Where two groups hold the same moment of a lead, the earlier in this order is taken: leads recorded together stay
+    together, and a rhythm strip of II only fills what the 12 leads left open.
+    """
     derived = codes.clean(str(group.get("WaveformOriginality") or "")) == "DERIVED"
-    return derived, -int(group.NumberOfWaveformSamples) / _rate(group)
+    return derived, -int(group.NumberOfWaveformChannels), -int(group.NumberOfWaveformSamples) / _rate(group)
 
 
 def _rate(group: Any) -> float:

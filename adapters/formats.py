@@ -18,7 +18,7 @@ Reader = Callable[[bytes, str, Reading], tuple[Recording, ...]]
 
 READERS: dict[Format, Reader] = {Format.DICOM: dicom.read, Format.HL7: hl7.read, Format.PDF: pdf.read}
 
-_RESIDUAL_MV = 0.10  # honest files at 500 Hz stay under 0.07 mV, low-rate carts reach 0.16
+_RESIDUAL_MV = 0.10  # honest files at 500 Hz stay under 0.01 mV, low-rate carts reach 0.16
 _RATE_BPM = 10.0  # and a tenth
 
 

@@ -103,14 +103,18 @@ def einthoven(signal: NDArray[np.float32]) -> tuple[float, float]:
     """
     worst_mv, worst_share = 0.0, 0.0
     limbs = signal[: len(LIMB)].astype(np.float64)
+    known = ~np.isnan(limbs)
     for law in LAWS:
-        terms = law[law != 0, None] * limbs[law != 0]
-        terms = terms[:, ~np.isnan(terms).any(axis=0)]
-        if terms.shape[1] < RATE_HZ:  # less than a second in common
+        used = law != 0
+        common = known[used].all(axis=0)
+        if common.sum() < RATE_HZ:  # less than a second
             continue
-        terms = terms - terms.mean(axis=1, keepdims=True)
+        terms = limbs[used] if common.all() else limbs[used][:, common]
+        terms = law[used, None] * (terms - terms.mean(axis=1, keepdims=True))
         residual = terms.sum(axis=0)
-        power = float(np.sqrt((terms**2).sum(axis=0).mean()))
-        worst_mv = max(worst_mv, float(np.percentile(np.abs(residual), 99)))
-        worst_share = max(worst_share, float(np.sqrt((residual**2).mean())) / power if power else 0.0)
+        size = np.abs(residual)
+        rank = int(0.99 * (len(size) - 1))
+        worst_mv = max(worst_mv, float(np.partition(size, rank)[rank]))
+        power = float(np.vdot(terms, terms))
+        worst_share = max(worst_share, float(np.sqrt(np.vdot(residual, residual) / power)) if power else 0.0)
     return worst_mv, worst_share

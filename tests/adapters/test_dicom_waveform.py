@@ -201,6 +201,16 @@ def test_groups_of_three_leads_take_their_own_times():
             assert (there[0], there[-1] + 1) == (expected.start, expected.stop)
 
 
+def test_a_rhythm_strip_only_fills_what_the_other_leads_left_open():
+    found = read(holding(twelve(5000, start=50, leads=("II",)), twelve(1250, leads=("I", "II", "III"))))
+    assert found.leads["II"][:1250] == pytest.approx(twelve_values(1250))
+    assert found.leads["II"][1250:] == pytest.approx(twelve_values(5000)[1250:] + 0.05)
+
+
+def twelve_values(samples):
+    return (np.arange(samples) % 199 + 20) / 1000
+
+
 def test_groups_at_two_rates_meet_at_the_higher():
     slow = twelve(2500, rate_hz=250, leads=("V1",))
     found = read(holding(twelve(5000, leads=("I", "II")), slow))
