@@ -4,7 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: demo test check lint clean setup
+# Rounds of the kill test in `make check`.
+ROUNDS ?= 20
+
+.PHONY: demo test kill check lint clean setup
 
 setup: $(STAMP)
 
@@ -18,7 +21,10 @@ demo: $(STAMP)
 	$(BIN)/ecgd demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m 'not kill'
+
+kill: $(STAMP)
+	ECGD_KILL_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -m kill -s
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -26,7 +32,7 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint test
+check: lint test kill
 
 clean:
 	rm -rf $(VENV) demo-out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,7 +1,7 @@
 """YAML -> Settings, or every mistake at once."""
 
 import difflib
-import types
+import inspect
 import typing
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,6 +132,6 @@ def _nearest(place: Place) -> str:
 
 def _inner(annotation: Any) -> type[BaseModel] | None:
     """The model inside ``X | None`` or ``tuple[X, ...]``."""
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
-        return annotation if issubclass(annotation, BaseModel) else None
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        return annotation
     return next((m for m in map(_inner, typing.get_args(annotation)) if m is not None), None)

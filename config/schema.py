@@ -256,7 +256,7 @@ class Alerts(Strict):
 
     @model_validator(mode="after")
     def _names(self) -> Self:
-        names = [channel.name for channel in (*self.webhooks, *self.smtp)]
+        names = [webhook.name for webhook in self.webhooks] + [mail.name for mail in self.smtp]
         if len(set(names)) != len(names):
             raise ValueError("channel names must differ")
         return self

@@ -155,7 +155,7 @@ class Ecg:
     @property
     def seconds(self) -> float:
         """Length of the recording in s."""
-        return self.signal.shape[1] / self.rate_hz
+        return float(self.signal.shape[1] / self.rate_hz)
 
     @property
     def recorded_leads(self) -> tuple[str, ...]:
