@@ -1,10 +1,10 @@
 """Fit to score, or why not. Better no score than one from a broken trace.
 
 Every bound was set between honest ECGs and planted faults on PTB-XL records 1-250, and beside each stands what honest
-records reach. Of the 250 none is refused. Planted in every fifth record and found: two limb leads exchanged, 750 of 750;
-one limb lead turned over, doubled, or in another unit (1000, 0.001), 1200 of 1200; halved, 299 of 300; its gain off by
-22 %, 266 of 300; 50 ms late, 282 of 300. Chest leads exchanged cannot be seen: nothing ties them to one another. Of
-LUDB's first 100, whose leads carry gains of their own and so break Einthoven's law, 57 are refused and most others
+records reach. Of the 250 none is refused. Planted in every fifth record and found: two limb leads exchanged, 750 of
+750; one limb lead turned over, doubled, or in another unit (1000, 0.001), 1200 of 1200; halved, 299 of 300; its gain
+off by 22 %, 266 of 300; 50 ms late, 282 of 300. Chest leads exchanged cannot be seen: nothing ties them to one another.
+Of LUDB's first 100, whose leads carry gains of their own and so break Einthoven's law, 57 are refused and most others
 doubted. tests/adapters/test_quality.py repeats the counts on fewer records.
 """
 
