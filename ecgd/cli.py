@@ -1,7 +1,6 @@
 """The command line. Exit codes: 0 done, 1 found wanting, 2 usage, 3 input refused, 4 configuration invalid."""
 
 import json
-import os
 import signal
 import sys
 import threading
@@ -227,7 +226,3 @@ def _store(config: Path) -> Iterator[Any]:
             yield database
     except Problem as error:
         _end(INVALID, f"the store cannot be used: {error.detail or error.reason}")
-
-
-if os.environ.get("OMP_WAIT_POLICY") is None:  # spinning threads starve the doors; must be set before torch is imported
-    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
