@@ -27,7 +27,6 @@ def now() -> datetime:
 
 def listen(settings: Settings) -> None:
     """Open the doors, hand every arrival to the store, acknowledge after the commit."""
-    from adapters.dicom import same_samples
     from domain.arrival import Format
     from listener.dicom import DicomServer
     from listener.folder import FolderWatcher
@@ -35,7 +34,11 @@ def listen(settings: Settings) -> None:
     from store.inbox import Inbox
 
     def same_content(kind: Format, first: bytes, second: bytes) -> bool:
-        return kind is Format.DICOM and same_samples(first, second)
+        if kind is not Format.DICOM:
+            return False
+        from adapters.dicom import same_samples  # 2 s of imports that the doors need not wait for to open again
+
+        return same_samples(first, second)
 
     with _role("listen", settings, settings.health.listen_port) as (stack, database, health, stop):
         inbox = Inbox(database, same_content=same_content, settings=settings.store, clock=now)
