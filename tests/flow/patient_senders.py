@@ -46,7 +46,7 @@ class Pace:
 
     def before_retry(self) -> None:
         """After an attempt that came to nothing."""
-        if self._over.wait(self._chance.uniform(0.02, 0.2)):
+        if self._over.wait(self._chance.uniform(0.1, 0.6)):
             raise Refused("gave up: the service did not come back")
 
     def give_up(self) -> None:
