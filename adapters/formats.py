@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from adapters import dicom, hl7, paper, pdf, wfdb
+from adapters import dicom, hl7, paper, pdf
 from adapters.measure import measure
 from adapters.quality import judge
 from adapters.recording import Recording
@@ -31,6 +31,8 @@ def read(arrival: Arrival, settings: Reading) -> tuple[Ecg, ...]:
 def read_file(path: Path, settings: Reading) -> tuple[Ecg, ...]:
     """Read a file by hand: what a door can take, told by its first bytes, or a WFDB header. Raises ``Rejected``."""
     if path.suffix.lower() == ".hea":
+        from adapters import wfdb  # by hand only: it brings pandas, which a worker's reader does without
+
         return (complete(wfdb.read_record(path, settings.timezone)),)
     try:
         payload = path.read_bytes()
