@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pydicom
 from pydicom import config as pydicom_config
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from adapters import pdf
 from adapters.codes import clean
@@ -42,6 +42,7 @@ _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 
 # What pydicom lets out on damaged bytes, seen by mutating a real object; it decodes late, at any attribute's first use.
 _DAMAGED = (
+    BytesLengthException,
     InvalidDicomError,
     EOFError,
     ValueError,

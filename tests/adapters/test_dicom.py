@@ -312,6 +312,15 @@ def test_damaged_bytes_are_refused_and_nothing_else_happens(changes, at_the_end)
         dicom.read(bytes(damaged), "", READING)
 
 
+def test_a_value_of_the_wrong_length_is_refused_without_its_bytes():
+    assert WHOLE[132:140] == b"\x02\0\0\0UL\x04\0"
+    with pytest.raises(Rejected) as caught:
+        dicom.read(WHOLE[:138] + b"\xff\0" + WHOLE[140:], "", READING)
+    assert caught.value.reason is Reason.UNDECODABLE
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__  # what pydicom raised quotes the file
+
+
 @pytest.mark.parametrize("length", [0, 1, 131, 132, 140, 500, 5000, 20_000, 100_000, len(WHOLE) - 1])
 def test_cut_bytes_are_refused(length):
     try:
