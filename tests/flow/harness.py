@@ -30,13 +30,13 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def until(true: Callable[[], Any], timeout_s: float, what: str) -> Any:
+def until(true: Callable[[], Any], timeout_s: float, what: str, every_s: float = 0.1) -> Any:
     """The first true answer; another process can only be watched by asking again."""
     end = time.monotonic() + timeout_s
     while not (answer := true()):
         if time.monotonic() > end:
             raise AssertionError(f"not within {timeout_s:g} s: {what}")
-        time.sleep(0.1)
+        time.sleep(every_s)
     return answer
 
 
@@ -126,10 +126,10 @@ class Ecgd:
         for command in commands:
             self.processes[command].await_ready()
 
-    def launch(self, command: str) -> Process:
-        """Start one without waiting; its log is appended to."""
-        self.processes[command] = Process(command, self.config, self.log(command))
-        return self.processes[command]
+    def launch(self, name: str) -> Process:
+        """Start one without waiting; its log is appended to. ``work#2`` is a second ``work``."""
+        self.processes[name] = Process(name.partition("#")[0], self.config, self.log(name))
+        return self.processes[name]
 
     def log(self, command: str) -> Path:
         """Where a command's output goes."""

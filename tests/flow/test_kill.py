@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 
 from tests.flow import ecgs, senders
-from tests.flow.harness import ROLES, installed, until
+from tests.flow.harness import installed, until
 from tests.flow.killer import Killer
 from tests.flow.patient_senders import Pace, Tally, acknowledge_all, all_at_once, drop_all, store_all
 from tests.flow.received import findings, whole_and_once
@@ -19,8 +19,8 @@ from tests.flow.received import findings, whole_and_once
 ROUNDS = int(os.environ.get("ECGD_KILL_ROUNDS", "1"))
 FIRST = int(os.environ.get("ECGD_KILL_SEED") or random.SystemRandom().randrange(1_000_000))
 ECGS = 200
-KILLS = {"listen": 4, "work": 2, "deliver": 3}
-LIVES_S = {"listen": 1.5, "work": 4.0, "deliver": 2.5}
+KILLS = {"listen": 4, "work": 1, "work#2": 1, "deliver": 3}
+LIVES_S = {"listen": 1.5, "work": 8.0, "work#2": 8.0, "deliver": 2.5}
 SETTINGS = {
     "store": {
         "lease_s": 1,
@@ -51,7 +51,7 @@ def sents():
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + ROUNDS))
 def test_what_was_acknowledged_arrives_once_whoever_is_killed_whenever(seed, sents, tmp_path, ehr, fhir, capsys):
     chance, pace, tally, began = random.Random(seed), Pace(seed, between_s=0.12), Tally(), time.monotonic()
-    with installed(tmp_path, *ROLES, fhir=fhir, **SETTINGS) as ecgd:
+    with installed(tmp_path, *KILLS, fhir=fhir, **SETTINGS) as ecgd:
         with Killer(ecgd, chance, kills=KILLS, lives_s=LIVES_S) as killer:
             jobs = [
                 partial(store_all, ecgd.ports["dicom"], senders.write(tmp_path / f"cart{number}", some), pace, tally)
@@ -61,9 +61,9 @@ def test_what_was_acknowledged_arrives_once_whoever_is_killed_whenever(seed, sen
             jobs += [partial(drop_all, ecgd.incoming, some, pace, tally) for some in sents["folder"]]
             all_at_once(jobs, pace, timeout_s=90)
         assert killer.failures == []
-        until(lambda: len(findings(ehr.resources())) >= ECGS, 90, "200 findings in the FHIR receiver")
+        until(lambda: len(findings(ehr.resources())) >= ECGS, 90, "200 findings in the FHIR receiver", every_s=1)
         until(lambda: not ecgd.left_to_take(), 30, "the drop folder is empty")
-        code, facts = until(lambda: ecgd.settled(), 60, "nothing waiting")
+        code, facts = until(lambda: ecgd.settled(), 60, "nothing waiting", every_s=1)
         assert code == 0, facts
         whole_and_once(ehr.resources(), ECGS)
         assert ecgd.refused() == []
