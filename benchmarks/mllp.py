@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from rich import print as show
 
@@ -28,16 +29,38 @@ END = b"\x1c\r"
 SMALL, LARGE = 2_000, 3_000_000
 WINDOW = 64
 _numbers = itertools.count()
+Make = Callable[[int], bytes]
 
 
-def message(size: int) -> bytes:
-    """A framed ORU^R01 of about ``size`` octets, with a control ID of its own."""
-    head = (
+def _head() -> str:
+    """MSH to OBR, with a control ID of its own."""
+    return (
         f"MSH|^~\\&|BENCH|ED|ECGD|HOSP|20240101120000||ORU^R01^ORU_R01|B{os.getpid()}-{next(_numbers)}|P|2.5.1\r"
-        "PID|1||4711^^^HOSP^MR||Bench^Mark||19700101|M\rOBR|1||F1|93000^ECG|||20240101115900\r"
-        "OBX|1|ED|PDF^Report||^application^pdf^Base64^"
-    ).encode()
-    return b"\x0b" + head + b"A" * (size - len(head)) + b"||||||F\r" + END
+        "PID|1||4711^^^HOSP^MR||Bench^Mark||19700101|M\rPV1|1|E|ED^1^2\rOBR|1||F1|93000^ECG|||20240101115900\r"
+    )
+
+
+def page(size: int) -> bytes:
+    """A framed ORU^R01 of about ``size`` octets, nearly all of them in one OBX: an embedded page."""
+    head = _head() + "OBX|1|ED|PDF^Report||^application^pdf^Base64^"
+    return b"\x0b" + head.encode() + b"A" * (size - len(head)) + b"||||||F\r" + END
+
+
+def values(size: int) -> bytes:
+    """A framed ORU^R01 of about ``size`` octets as ECG managers send measurements: one OBX of 60 octets each."""
+    said = [
+        ("8867-4", "Heart rate"),
+        ("8625-6", "P-R Interval"),
+        ("8633-0", "QRS duration"),
+        ("8634-8", "Q-T interval"),
+    ]
+    text = _head()
+    for number, (code, name) in enumerate(itertools.cycle(said), 1):
+        row = f"OBX|{number}|NM|{code}^{name}^LN||{60 + number}|ms^^UCUM|||||F\r"
+        if len(text) + len(row) > size:
+            return b"\x0b" + text.encode() + END
+        text += row
+    raise AssertionError
 
 
 def serve_ours(state_dir: str, told: Connection) -> None:
@@ -111,9 +134,9 @@ def talk(port: int, messages: list[bytes], window: int) -> None:
                 peer.sendall(more)
 
 
-def seconds(port: int, *, size: int, count: int, connections: int, window: int) -> float:
+def seconds(port: int, *, make: Make, size: int, count: int, connections: int, window: int) -> float:
     """Time a number of messages, made beforehand, over parallel connections."""
-    share = [[message(size) for _ in range(count // connections)] for _ in range(connections)]
+    share = [[make(size) for _ in range(count // connections)] for _ in range(connections)]
     threads = [threading.Thread(target=talk, args=(port, own, window)) for own in share]
     started = time.perf_counter()
     for thread in threads:
@@ -123,12 +146,14 @@ def seconds(port: int, *, size: int, count: int, connections: int, window: int) 
     return time.perf_counter() - started
 
 
-CASES = {
-    "2 kB, 1 connection, one at a time": {"size": SMALL, "count": 300, "connections": 1, "window": 1},
-    "2 kB, 4 connections, one at a time": {"size": SMALL, "count": 800, "connections": 4, "window": 1},
-    "2 kB, 1 connection, pipelined": {"size": SMALL, "count": 2000, "connections": 1, "window": WINDOW},
-    "2 kB, 4 connections, pipelined": {"size": SMALL, "count": 2000, "connections": 4, "window": WINDOW},
-    "3 MB, 1 connection, one at a time": {"size": LARGE, "count": 10, "connections": 1, "window": 1},
+CASES: dict[str, dict[str, Any]] = {
+    "2 kB of values, 1 connection, one at a time": {"make": values, "count": 300, "connections": 1, "window": 1},
+    "2 kB of values, 4 connections, one at a time": {"make": values, "count": 800, "connections": 4, "window": 1},
+    "2 kB of values, 1 connection, pipelined": {"make": values, "count": 2000, "connections": 1, "window": WINDOW},
+    "2 kB of values, 4 connections, pipelined": {"make": values, "count": 2000, "connections": 4, "window": WINDOW},
+    "2 kB in one OBX, 1 connection, one at a time": {"make": page, "count": 300, "connections": 1, "window": 1},
+    "2 kB in one OBX, 4 connections, pipelined": {"make": page, "count": 2000, "connections": 4, "window": WINDOW},
+    "3 MB page, 1 connection, one at a time": {"make": page, "size": LARGE, "count": 10, "connections": 1, "window": 1},
 }
 
 
@@ -159,8 +184,9 @@ def main() -> None:
                 measure(name, case, ours, peer, options.runs)
 
 
-def measure(name: str, case: dict[str, int], ours: int, peer: int, runs: int) -> None:
+def measure(name: str, case: dict[str, Any], ours: int, peer: int, runs: int) -> None:
     """One line of the table: a warm-up, then the two in turn."""
+    case = {"size": SMALL, **case}
     times: dict[int, list[float]] = {ours: [], peer: []}
     for run, port in itertools.product(range(runs + 1), (ours, peer)):
         took = seconds(port, **case)
