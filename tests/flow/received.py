@@ -49,8 +49,9 @@ def patients(resources: Iterable[Resource]) -> Counter[str]:
 def whole_and_once(resources: Iterable[Resource], count: int) -> None:
     """Assert that ``count`` findings arrived, each with all its parts, each part once."""
     resources = list(resources)
-    assert doubled(resources) == []
+    twice = doubled(resources)
+    assert not twice, f"stored twice: {twice[:10]}"
     found = findings(resources)
     wrong = {key: dict(parts) for key, parts in found.items() if parts != Counter(PARTS)}
-    assert not wrong
-    assert len(found) == count
+    assert not wrong, f"not whole or not once: {wrong}"
+    assert len(found) == count, f"{len(found)} findings, not {count}"

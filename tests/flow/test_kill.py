@@ -20,7 +20,7 @@ ROUNDS = int(os.environ.get("ECGD_KILL_ROUNDS", "1"))
 FIRST = int(os.environ.get("ECGD_KILL_SEED") or random.SystemRandom().randrange(1_000_000))
 ECGS = 200
 KILLS = {"listen": 4, "work": 1, "work#2": 1, "deliver": 3}
-LIVES_S = {"listen": 1.5, "work": 8.0, "work#2": 8.0, "deliver": 2.5}
+LIVES_S = {"listen": 1.5, "work": 8.0, "work#2": 8.0, "deliver": 5.0}
 SETTINGS = {
     "store": {
         "lease_s": 1,
