@@ -21,10 +21,16 @@ from domain.outgoing import Outgoing
 from domain.reason import Reason
 
 _REMEMBERED = 1000
+_SMTP_STEPS = 13
+"""Connecting, greeting, EHLO, STARTTLS, handshake, EHLO, three of AUTH, MAIL, DATA, its end, QUIT; RCPT is extra."""
 
 
 class Sender(Protocol):
     """Carries messages to one destination; safe between threads."""
+
+    @property
+    def longest_s(self) -> float:
+        """The longest one ``send`` may take: who watches the thread must be more patient than that."""
 
     def send(self, outgoing: Outgoing) -> None:
         """Deliver, or raise ``Rejected`` (bury), ``Transient`` (try again) or ``Permanent`` (stop the destination)."""
@@ -34,7 +40,7 @@ class Sender(Protocol):
 
 
 def senders(settings: Settings) -> dict[str, Sender]:
-    """A sender for every configured channel, by ``Outgoing.channel``."""
+    """A sender for every configured channel, by ``Outgoing.channel``; files are read when one sends, not here."""
     made: dict[str, Sender] = {}
     if settings.fhir is not None:
         made[f"fhir:{settings.fhir.name}"] = FhirSender(settings.fhir)
@@ -52,6 +58,11 @@ class WebhookSender:
     def __init__(self, settings: Webhook, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._settings = settings
         self._wire = Wire(timeout_s=settings.timeout_s, tls=client_context(None, None, None), clock=clock)
+
+    @property
+    def longest_s(self) -> float:
+        """The longest one ``send`` may take."""
+        return self._wire.longest_s
 
     def send(self, outgoing: Outgoing) -> None:
         """Deliver one alert; the secret is read every time, so that renewing it needs no restart."""
@@ -83,6 +94,11 @@ class SmtpSender:
         self._settings = settings
         self._taken: OrderedDict[str, frozenset[str]] = OrderedDict()
         self._lock = threading.Lock()
+
+    @property
+    def longest_s(self) -> float:
+        """The longest one ``send`` may take: each of the relay's answers as late as it is allowed."""
+        return (_SMTP_STEPS + len(self._settings.recipients)) * self._settings.timeout_s
 
     def send(self, outgoing: Outgoing) -> None:
         """Deliver to every recipient: 4xx for any is ``Transient``, 5xx for any of the rest ``Rejected``."""

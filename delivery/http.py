@@ -15,10 +15,13 @@ import httpx
 
 from config.schema import Fhir
 from delivery.answers import entries_problem, issue_codes, problem, retry_after
+from delivery.turns import Turns
 from domain.errors import Permanent, Rejected, Transient
 from domain.outgoing import Outgoing
 from domain.reason import Reason
 
+_PHASES = 6
+"""httpx bounds each by itself: a free connection, connecting, the handshake, sending, the answer's head, its body."""
 LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes; a server may echo the transaction, picture included."""
 
@@ -67,6 +70,11 @@ class Wire:
             headers={"User-Agent": "ecgd", "Accept-Encoding": "identity"},
         )
         self._timeout_s, self._clock, self._monotonic = timeout_s, clock, monotonic
+
+    @property
+    def longest_s(self) -> float:
+        """The longest one request may take, every phase as long as it is allowed."""
+        return _PHASES * self._timeout_s
 
     def request(self, method: str, url: httpx.URL, headers: dict[str, str], body: bytes | None = None) -> Answer:
         """Send and read the answer; every failure of the network is ``Transient(DESTINATION_UNAVAILABLE)``."""
@@ -122,29 +130,32 @@ class FhirSender:
     """Sends transactions to one FHIR server; safe between threads.
 
     ``send`` raises ``Rejected`` (bury), ``Transient`` (try again; ``PATIENT_UNKNOWN`` is the caller's to bound) or
-    ``Permanent`` (stop the destination): see ``delivery.answers``.
+    ``Permanent`` (stop the destination): see ``delivery.answers``. Certificates and the secret are read when first
+    needed, so that a file that is missing stops this destination and no other.
     """
 
     def __init__(self, settings: Fhir, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._settings = settings
         self._base = str(settings.base_url).rstrip("/")
-        tls = client_context(settings.ca, settings.certificate, settings.key)
-        self._wire = Wire(timeout_s=settings.timeout_s, tls=tls, clock=clock)
-        self._secret = secret(settings.secret_file) if settings.secret_file else ""
-        self._devices: frozenset[str] = frozenset()
-        self._first = threading.Lock()
+        self._clock = clock
+        self._opening = threading.Lock()
+        self._open: Wire | None = None
+        self._secret: str | None = None
+        self._turns = Turns(settings.timeout_s)
+
+    @property
+    def longest_s(self) -> float:
+        """The longest one ``send`` may take: its turn, then search and post, each again after a 401."""
+        return self._settings.timeout_s + 2 * 2 * _PHASES * self._settings.timeout_s
 
     def send(self, outgoing: Outgoing) -> None:
         """Deliver one transaction; returns only when the server says that every entry is stored."""
         bundle = json.loads(outgoing.body)
         kinds = [(entry["request"]["url"], entry["fullUrl"]) for entry in bundle["entry"]]
         devices = frozenset(url for kind, url in kinds if kind == "Device")
-        if devices <= self._devices and all(kind != "Patient" for kind, _ in kinds):
+        patients = frozenset(url for kind, url in kinds if kind == "Patient")
+        with self._turns.of(lasting=devices, passing=patients):
             self._deliver(outgoing, bundle)
-            return
-        with self._first:  # else two transactions at once might each create the Device or Patient: 412 ever after
-            self._deliver(outgoing, bundle)
-            self._devices |= devices
 
     def _deliver(self, outgoing: Outgoing, bundle: dict[str, Any]) -> None:
         found = {query: self._patient(query) for query in _conditional(bundle)}
@@ -174,24 +185,41 @@ class FhirSender:
         """Send, and once more with the secret read again when it was not accepted: it may have been renewed."""
         answer = self._authorised(method, url, headers, body)
         if answer.status == 401 and self._settings.secret_file:
-            self._secret = secret(self._settings.secret_file)
+            self._secret = None
             answer = self._authorised(method, url, headers, body)
         return answer
 
     def _authorised(self, method: str, url: str, headers: dict[str, str], body: bytes | None) -> Answer:
         sent = {"Accept": "application/fhir+json", **headers, **self._authorisation()}
-        return self._wire.request(method, httpx.URL(url), sent, body)
+        return self._wire().request(method, httpx.URL(url), sent, body)
+
+    def _wire(self) -> Wire:
+        """Open the destination's connections at the first use. Raises ``Permanent`` when a TLS file cannot be used."""
+        settings = self._settings
+        with self._opening:
+            if self._open is None:
+                tls = client_context(settings.ca, settings.certificate, settings.key)
+                self._open = Wire(timeout_s=settings.timeout_s, tls=tls, clock=self._clock)
+            return self._open
 
     def _authorisation(self) -> dict[str, str]:
         if self._settings.auth == "bearer":
-            return {"Authorization": f"Bearer {self._secret}"}
+            return {"Authorization": f"Bearer {self._password()}"}
         if self._settings.auth == "basic":
-            return {"Authorization": _basic(self._settings.username or "", self._secret)}
+            return {"Authorization": _basic(self._settings.username or "", self._password())}
         return {}
+
+    def _password(self) -> str:
+        """Read the secret at its first use and after a 401. Raises ``Permanent`` when it cannot be read."""
+        if (found := self._secret) is None:
+            file = self._settings.secret_file
+            found = self._secret = secret(file) if file else ""
+        return found
 
     def close(self) -> None:
         """Close the connections."""
-        self._wire.close()
+        if self._open is not None:
+            self._open.close()
 
 
 def _basic(username: str, password: str) -> str:

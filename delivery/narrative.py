@@ -9,7 +9,7 @@ from domain.ecg import ReadWarning
 from domain.finding import Abstention, Assessment, Finding, Output, Score, Status
 from domain.reason import Reason
 
-STAND_IN = "STAND-IN MODEL, FOR TESTING ONLY: it has not learnt from patients. Do not use for care."
+STAND_IN = "STAND-IN MODEL, FOR TESTING ONLY: not trained or validated on patients. Do not use for care."
 NOT_A_BLOOD_VALUE = "An estimate by a model, not a laboratory value: confirm with a blood sample."
 NOT_A_DIAGNOSIS = "These are estimates by models, not a diagnosis."
 NOT_ALL_CLEAR = "This says nothing about the patient's risk: it is not an all-clear."

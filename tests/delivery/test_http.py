@@ -226,11 +226,23 @@ def test_basic_authentication_is_sent_as_rfc_7617_has_it(known, tmp_path):
 
 
 @pytest.mark.parametrize("missing", ["secret_file", "ca"])
-def test_a_file_that_cannot_be_read_stops_the_destination(missing, tmp_path):
+def test_a_file_that_cannot_be_read_stops_the_destination_and_not_before_it_is_used(missing, tmp_path):
     auth = {"auth": "bearer"} if missing == "secret_file" else {}
+    sender = FhirSender(findings.settings(**auth, **{missing: tmp_path / "none"}))
     with pytest.raises(Permanent) as caught:
-        FhirSender(findings.settings(**auth, **{missing: tmp_path / "none"}))
+        sender.send(outgoing())
     assert caught.value.reason is Reason.DESTINATION_MISCONFIGURED
+    sender.close()
+
+
+def test_a_secret_that_is_put_there_later_is_used(known, tmp_path):
+    known.token = "s3cret"
+    sender = FhirSender(findings.settings(base_url=known.url, auth="bearer", secret_file=tmp_path / "token"))
+    with pytest.raises(Permanent):
+        sender.send(outgoing())
+    (tmp_path / "token").write_text("s3cret")
+    sender.send(outgoing())
+    sender.close()
 
 
 def test_mutual_tls_with_the_hospital_s_own_authority(tmp_path):
@@ -266,6 +278,22 @@ def test_the_first_transactions_go_one_by_one_so_that_a_device_is_made_once(ehr,
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(sender.send, sent))
     assert ehr.duplicates() == []
+
+
+def test_a_first_delivery_that_hangs_does_not_keep_the_others_waiting_for_ever(known):
+    sender = FhirSender(findings.settings(base_url=known.url, timeout_s=0.5))
+    known.fail(Fault(delay_s=1.2, method="GET"))
+    with ThreadPoolExecutor(4) as pool:
+        failed = [one.exception(20) for one in [pool.submit(sender.send, outgoing()) for _ in range(4)]]
+    assert {type(one) for one in failed} == {Transient}
+    assert "another first delivery is under way" in " ".join(map(str, failed))
+    sender.close()
+
+
+def test_the_longest_send_covers_its_turn_the_search_the_post_and_their_repeats():
+    sender = FhirSender(findings.settings(timeout_s=3))
+    assert sender.longest_s >= 3 + 4 * 3
+    sender.close()
 
 
 @pytest.mark.peer

@@ -55,3 +55,9 @@ def test_markup_in_the_words_is_escaped():
     div = narrative.xhtml(["a < b & <script>alert('x')</script>"])["div"]
     assert "<script>" not in div
     assert "".join(ElementTree.fromstring(div).itertext()) == "a < b & <script>alert('x')</script>"
+
+
+def test_a_stand_in_is_never_said_to_have_learnt_from_anything():
+    words = "STAND-IN MODEL, FOR TESTING ONLY: not trained or validated on patients. Do not use for care."
+    assert words == narrative.STAND_IN
+    assert narrative.told(findings.STAND_IN.assessments[0], findings.STAND_IN)[0] == words
