@@ -1,6 +1,7 @@
 """What every door asks of the store, and no more."""
 
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Protocol
 
 from domain.arrival import Arrival, Receipt
@@ -26,6 +27,16 @@ class OnEvent(Protocol):
     def __call__(self, name: str, /, **fields: Field) -> None:
         """Take note; called on the door's own thread, so it returns at once."""
         ...
+
+
+def harmless(on_event: OnEvent) -> OnEvent:
+    """Report without ever failing: a log on a full disk must not cost an acknowledgement, or a door its thread."""
+
+    def report(name: str, /, **fields: Field) -> None:
+        with suppress(Exception):  # whatever a listener does wrong, serving goes on
+            on_event(name, **fields)
+
+    return report
 
 
 def unheard(name: str, /, **fields: Field) -> None:

@@ -34,7 +34,7 @@ from config.schema import DicomDoor
 from domain.arrival import Arrival, Format, Receipt
 from domain.errors import Problem, Rejected, Transient
 from domain.reason import Reason
-from listener.accept import Accept, OnEvent, unheard
+from listener.accept import Accept, OnEvent, harmless, unheard
 from listener.dicom_message import Command, Request, Status
 from listener.dicom_object import (
     IMPLEMENTATION_CLASS,
@@ -94,7 +94,7 @@ class DicomServer:
         self._settings = settings
         self._accept = accept
         self._clock = clock
-        self._on_event = on_event
+        self._on_event = harmless(on_event)
         self._admitted: set[object] = set()
         self._lock = threading.Lock()
         self._stopping = False

@@ -27,10 +27,23 @@ from config.schema import FolderDoor
 from domain.arrival import Arrival, Format, sniff
 from domain.errors import Problem, Rejected, Transient
 from domain.reason import Reason
-from listener.accept import Accept, OnEvent, unheard
-from listener.folder_files import Look, being_written, has_trailer, left_alone, look, move, opened, read_all, sync
+from listener.accept import Accept, OnEvent, harmless, unheard
+from listener.folder_files import (
+    Look,
+    being_written,
+    free,
+    has_trailer,
+    left_alone,
+    look,
+    move,
+    note_of,
+    opened,
+    read_all,
+    write_durably,
+)
 
 COMMIT_WITHIN_S = 60.0
+PAUSE_S = 1.0
 GIVE_UP_S = 600.0  # a PDF without its end that nobody touched for so long will not get one
 _WATCHED = flags.CLOSE_WRITE | flags.MOVED_TO | flags.ONLYDIR
 
@@ -59,7 +72,7 @@ class FolderWatcher:
         self._settings = settings
         self._accept = accept
         self._clock = clock
-        self._on_event = on_event
+        self._on_event = harmless(on_event)
         self._path = settings.path
         self._done = settings.path / "done"
         self._refused = settings.path / "refused"
@@ -77,8 +90,14 @@ class FolderWatcher:
         self._thread = threading.Thread(target=self._run, name="folder-door", daemon=True)
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether files are being taken as they come."""
+        return self._thread is not None and self._thread.is_alive() and not self._stopping.is_set()
+
     def stop(self, timeout_s: float) -> None:
-        """Finish the file in hand, then stop."""
+        """Finish the file in hand, also of a sweep in another thread, then stop."""
+        until = monotonic() + timeout_s
         self._stopping.set()
         if self._thread is not None:
             os.eventfd_write(self._waker, 1)
@@ -86,12 +105,17 @@ class FolderWatcher:
             if self._thread.is_alive():
                 return  # still waiting for a commit; the file stays where it is
             self._thread = None
-        if self._lock.acquire(timeout=timeout_s):  # not under a sweep's feet
+        if self._lock.acquire(timeout=max(0.0, until - monotonic())):  # not under a sweep's feet
             self._inotify.close()
             self._lock.release()
 
     def sweep(self) -> int:
-        """Look at every file, take the settled ones; how many were accepted. The rest waits for another look."""
+        """Look at every file, take the settled ones; how many were accepted. The rest waits for another look.
+
+        ``stop`` ends it after the file in hand; from then on it does nothing.
+        """
+        if self._stopping.is_set():
+            return 0
         try:
             self._prepare()
             with os.scandir(self._path) as entries:
@@ -120,7 +144,13 @@ class FolderWatcher:
     def _run(self) -> None:
         self.sweep()
         while not self._stopping.is_set():
-            for name in self._next_names():
+            try:
+                names = self._next_names()
+            except OSError:  # no descriptors, no memory for the kernel: later there may be
+                self._tell(Reason.OUR_FAULT, "changes cannot be waited for")
+                self._stopping.wait(PAUSE_S)
+                continue
+            for name in names:
                 self._take(name, closed=True)
 
     def _next_names(self) -> tuple[str, ...]:
@@ -155,7 +185,8 @@ class FolderWatcher:
         path = self._path / name
         try:
             with self._lock, opened(path) as fd:
-                return fd is not None and self._accept_file(path, fd, closed)
+                stopped = self._stopping.is_set()  # perhaps while we waited for our turn
+                return fd is not None and not stopped and self._accept_file(path, fd, closed)
         except Transient as problem:  # stays, and is taken at the next sweep
             self._tell(problem.reason, problem.detail)
         except Problem as problem:
@@ -177,7 +208,8 @@ class FolderWatcher:
             return False
         self._commit(payload)
         self._seen.pop(path.name, None)
-        move(path, self._done, fd, seen, hashlib.sha256(payload).hexdigest()[:12])
+        target = free(self._done, path.name, hashlib.sha256(payload).hexdigest()[:12])
+        move(path, target, fd, seen)
         return True
 
     def _settled(self, name: str, fd: int, seen: Look, closed: bool) -> bool:
@@ -227,15 +259,24 @@ class FolderWatcher:
         )
 
     def _refuse(self, path: Path, fd: int, seen: Look, reason: Reason) -> None:
-        """Set the file aside with a note beside it; fixed words, as others may read them."""
+        """Set the file aside with a note beside it; fixed words, as others may read them.
+
+        The note goes first: killed in between, we leave a note too early, which the next sweep makes good, and never a
+        file that nobody explains.
+        """
         self._seen.pop(path.name, None)
-        moved = move(path, self._refused, fd, seen, f"{seen.inode:x}")
-        if moved is None:
-            return
-        name = moved.name if len(os.fsencode(moved.name)) <= 240 else moved.name[:50]
-        moved.with_name(f"{name}.reason.txt").write_text(f"{reason}\n\n{_ADVICE[reason]}\n", encoding="utf-8")
-        sync(self._refused)
-        self._tell(reason)
+        words = f"{reason}\n\n{_ADVICE[reason]}\n".encode()
+        target = free(self._refused, path.name, f"{seen.inode:x}", note=words)
+        note = note_of(target)
+        moved = False
+        try:
+            write_durably(note, words)
+            moved = move(path, target, fd, seen)
+        finally:
+            if not moved:
+                note.unlink(missing_ok=True)
+        if moved:
+            self._tell(reason)
 
     def _tell(self, reason: Reason, detail: str = "") -> None:
         self._on_event("refused", door="folder", reason=reason, detail=detail)

@@ -80,30 +80,53 @@ def has_trailer(payload: bytes) -> bool:
     return b"%%EOF" in payload[-PDF_TRAILER_WITHIN:]
 
 
-def move(path: Path, folder: Path, fd: int, seen: Look, tag: str) -> Path | None:
-    """Move what was read from ``path`` into ``folder`` under a free name; ``None`` when it was replaced meanwhile.
+def move(path: Path, target: Path, fd: int, seen: Look) -> bool:
+    """Move what was read from ``path`` to ``target``, a free name; ``False`` when it was replaced meanwhile.
 
-    Only the caller, under its lock, writes into ``folder``. A file written to or exchanged since it was read goes back
-    to be read again.
+    Only the caller, under its lock, writes into the target's folder. A file written to or exchanged since it was read
+    goes back to be read again.
     """
-    target = _free(folder, path.name, tag)
     os.rename(path, target)
     facts = os.lstat(target)
     if (facts.st_dev, facts.st_ino) != seen[:2] or look(fd) != seen:
         os.rename(target, path)
-        return None
-    sync(folder)
+        return False
+    sync(target.parent)
     sync(path.parent)
-    return target
+    return True
 
 
-def _free(folder: Path, name: str, tag: str) -> Path:
+def free(folder: Path, name: str, tag: str, *, note: bytes | None = None) -> Path:
+    """Find a name nobody has in ``folder``, and where a ``note`` is to stand beside it, none but the same one."""
     stem, suffix = os.path.splitext(name)
     candidates = (f"{stem[:200]}-{tag}{f'-{n}' if n else ''}{suffix[:20]}" for n in range(1_000_000))
     target = folder / name
-    while os.path.lexists(target):
+    while os.path.lexists(target) or (note is not None and _holds_other(note_of(target), note)):
         target = folder / next(candidates)
     return target
+
+
+def note_of(path: Path) -> Path:
+    """Name the note that goes with a file."""
+    name = path.name if len(os.fsencode(path.name)) <= 240 else path.name[:50]
+    return path.with_name(f"{name}.reason.txt")
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a whole small file, its bytes and its name on the disk when this returns."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    sync(path.parent)
+
+
+def _holds_other(path: Path, content: bytes) -> bool:
+    """Tell whether something else stands there; a note that was cut short by a kill is no loss."""
+    if not os.path.lexists(path):
+        return False
+    with opened(path) as fd:
+        return fd is None or not content.startswith(read_all(fd, len(content) + 1))
 
 
 def sync(folder: Path) -> None:

@@ -22,12 +22,13 @@ from ipaddress import IPv6Address, ip_address
 
 from config.schema import Hl7Door
 from domain.arrival import Receipt
-from listener.accept import Accept, OnEvent, unheard
+from listener.accept import Accept, OnEvent, harmless, unheard
 from listener.hl7_connection import Connection
 from listener.tls import server_context
 
 _HANDSHAKE_S = 10.0
 _GOODBYE_S = 2.0
+_CLOSING_S = 0.5  # of the time to stop: for closing what is left
 _BACKLOG = 128
 _NO_DESCRIPTORS_S = 0.2  # accept(2) fails at once while the process is out of descriptors
 
@@ -47,7 +48,7 @@ class Hl7Server:
         clock: Callable[[], datetime] = _utc_now,
         on_event: OnEvent = unheard,
     ) -> None:
-        self.settings, self.accept, self.clock, self.on_event = settings, accept, clock, on_event
+        self.settings, self.accept, self.clock, self.on_event = settings, accept, clock, harmless(on_event)
         self._tls = server_context(settings.tls) if settings.tls else None
         self._connections: set[Connection] = set()
         self._admitted = 0  # with those still shaking hands
@@ -57,12 +58,19 @@ class Hl7Server:
         self._prefix = secrets.token_hex(4).upper()
         self._thread = threading.Thread(target=self._run, name="hl7", daemon=True)
         self._listening = threading.Event()
+        self._accepting: asyncio.Task[None] | None = None
         self._stop_within_s = 0.0
 
     @property
     def port(self) -> int:
         """The port listened on."""
         return int(self._socket.getsockname()[1])
+
+    @property
+    def alive(self) -> bool:
+        """Whether connections are being accepted and served."""
+        accepting = self._accepting
+        return self._thread.is_alive() and accepting is not None and not accepting.done()
 
     def start(self) -> None:
         """Listen; ``OSError`` when the address cannot be bound. Returns once peers can connect."""
@@ -77,9 +85,10 @@ class Hl7Server:
         """Take nothing new, acknowledge what is in flight, close; what is not committed by then goes unanswered."""
         if not self._thread.is_alive():
             return
-        self._stop_within_s = timeout_s
-        self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join()
+        self._stop_within_s = timeout_s - min(_CLOSING_S, timeout_s / 4)
+        with suppress(RuntimeError):  # the loop has just ended by itself
+            self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join(timeout_s)
 
     def control_ids(self) -> tuple[str, str]:
         """Two new values for MSH-10: unique over restarts, 20 characters at most (HL7 v2.5.1 2.15.9.10)."""
@@ -106,12 +115,11 @@ class Hl7Server:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping, self._empty = asyncio.Event(), asyncio.Event()
-        accepting = self._loop.create_task(self._accept_connections())
+        accepting = self._accepting = self._loop.create_task(self._accept_connections())
         self._listening.set()
         await self._stopping.wait()
         accepting.cancel()
-        with suppress(asyncio.CancelledError):
-            await accepting
+        await asyncio.wait([accepting])
         self._socket.close()
         await self._wind_up()
 
@@ -154,9 +162,9 @@ class Hl7Server:
         return "address" if known and not any(peer in network for network in known) else ""
 
     async def _admit(self, peer: socket.socket) -> None:
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         secured = {"ssl_handshake_timeout": _HANDSHAKE_S, "ssl_shutdown_timeout": _GOODBYE_S} if self._tls else {}
         try:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             await self._loop.connect_accepted_socket(partial(Connection, self), peer, ssl=self._tls, **secured)
         except OSError:  # ssl.SSLError and a handshake's TimeoutError are ones
             self._admitted -= 1
