@@ -2,10 +2,13 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -45,7 +48,7 @@ def listen(settings: Settings) -> None:
         stack.callback(inbox.close)
         doors: list[Any] = []
         jobs: dict[str, tuple[float, Callable[[], object]]] = {
-            "inbox": (5.0, lambda: health.beat("inbox") if inbox.alive else None)
+            "doors": (5.0, lambda: health.beat("doors") if all(one.alive for one in (inbox, *doors)) else None)
         }
         if settings.doors.dicom:
             doors.append(DicomServer(settings.doors.dicom, inbox.accept, clock=now, on_event=door_event))
@@ -55,17 +58,17 @@ def listen(settings: Settings) -> None:
             folder = FolderWatcher(settings.doors.folder, inbox.accept, clock=now, on_event=door_event)
             doors.append(folder)
             jobs["sweep"] = (settings.doors.folder.sweep_s, folder.sweep)
+        stack.callback(schedule(jobs).shutdown)  # after the doors: what they stop, a sweep too, it does not wait for
+        stack.callback(_all_at_once, [partial(door.stop, STOP_S) for door in doors])
         for door in doors:
             door.start()
-            stack.callback(door.stop, STOP_S)
-        stack.callback(schedule(jobs).shutdown)
         health.ready()
         health.watch(stop)
 
 
 def work(settings: Settings) -> None:
     """Keep the models resident; read, score, decide, settle, one arrival after the other."""
-    from ecgd.queues import JobQueue
+    from ecgd.queues import JobQueue, set_aside
     from ecgd.reader import Reader
     from inference.scorer import Scorer
     from store.jobs import Jobs
@@ -76,7 +79,7 @@ def work(settings: Settings) -> None:
         scorer = Scorer(settings.models)
         for model in scorer.models:
             log.info("model", **asdict(model))
-        jobs = Jobs(database, settings.store, now)
+        jobs = Jobs(database, settings.store, now, on_set_aside=set_aside)
         stack.callback(jobs.close)
         queue = JobQueue(
             jobs,
@@ -84,9 +87,13 @@ def work(settings: Settings) -> None:
             score=scorer.score,
             settings=settings,
             clock=now,
+            stuck=stop.set,
         )
         health.ready()
-        _run_loops({"work": lambda beat: loop.run(queue, queue.handle, stop=stop, beat=beat)}, health, stop)
+        _run_loops([("work", queue)], health, stop, finish_s=settings.reading.timeout_s + 10)
+        if queue.is_stuck:  # a fresh process may do what this one cannot
+            log.error("stuck")
+            raise SystemExit(1)
 
 
 def deliver(settings: Settings) -> None:
@@ -97,38 +104,37 @@ def deliver(settings: Settings) -> None:
 
     with _role("deliver", settings, settings.health.deliver_port) as (stack, database, health, stop):
         channels = senders(settings)
-        loops: dict[str, Callable[[Callable[[], None]], None]] = {}
+        queues = []
         for channel, sender in channels.items():
             stack.callback(sender.close)
             outbox = Outbox(database, settings.store, now)
             stack.callback(outbox.close)
             others = channels.keys() - {channel}
             queue = ChannelQueue(outbox, channel, sender, others=others, settings=settings, clock=now)
-            for number in range(settings.delivery.concurrency):
-                loops[f"{channel}#{number}"] = _delivering(queue, stop)
+            queues += [(f"{channel}#{number}", queue) for number in range(settings.delivery.concurrency)]
+            health.allow(sender.longest_s)
         health.ready()
-        _run_loops(loops, health, stop)
+        _run_loops(queues, health, stop, finish_s=STOP_S)
 
 
-def _delivering(queue: Any, stop: threading.Event) -> Callable[[Callable[[], None]], None]:
-    return lambda beat: loop.run(queue, queue.handle, stop=stop, beat=beat)
-
-
-def _run_loops(loops: dict[str, Callable[[Callable[[], None]], None]], health: Health, stop: threading.Event) -> None:
-    """Run each loop in a thread, feed the watchdog meanwhile, and join them: what is in hand is finished."""
+def _run_loops(queues: Sequence[tuple[str, Any]], health: Health, stop: threading.Event, *, finish_s: float) -> None:
+    """Run each loop in a thread and feed the watchdog; at the end all that is in hand has ``finish_s`` together."""
     threads = []
-    for name, body in loops.items():
-        beat = _beat(health, name)
-        threads.append(threading.Thread(target=body, args=(beat,), name=name, daemon=True))
+    for name, queue in queues:
+        run = partial(loop.run, queue, queue.handle, stop=stop, beat=partial(health.beat, name))
+        threads.append(threading.Thread(target=run, name=name, daemon=True))
     for thread in threads:
         thread.start()
     health.watch(stop)
+    until = time.monotonic() + finish_s
     for thread in threads:
-        thread.join(STOP_S)
+        thread.join(max(0.0, until - time.monotonic()))
 
 
-def _beat(health: Health, name: str) -> Callable[[], None]:
-    return lambda: health.beat(name)
+def _all_at_once(calls: Sequence[Callable[[], object]]) -> None:
+    with ThreadPoolExecutor(len(calls) or 1) as pool:
+        for done in [pool.submit(call) for call in calls]:
+            done.result()
 
 
 @contextmanager

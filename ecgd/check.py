@@ -27,13 +27,13 @@ def _doors(settings: Settings) -> Iterator[Mistake]:
         yield Mistake("doors", "no door is open", "write dicom, hl7 or folder")
     if doors.dicom and not doors.dicom.peers:
         yield Mistake("doors.dicom.peers", "nobody may call", "list the calling AE titles with their addresses")
-    if doors.dicom and not doors.dicom.tls:
+    if doors.dicom and not (doors.dicom.tls and doors.dicom.tls.client_ca):
         for number, peer in enumerate(doors.dicom.peers):
             if peer.certificate_cn:
                 yield Mistake(
                     f"doors.dicom.peers[{number}].certificate_cn",
-                    "cannot be checked without TLS",
-                    "write doors.dicom.tls",
+                    "cannot be checked without TLS and client certificates",
+                    "write doors.dicom.tls with client_ca",
                 )
 
 
@@ -56,7 +56,11 @@ def _ports(settings: Settings) -> Iterator[Mistake]:
             yield Mistake(where, f"port {port} is also {seen[port]}", "give each its own")
         seen[port] = where
         if (why := _cannot_bind(bind, port)) is not None:
-            yield Mistake(where, f"{bind}:{port} cannot be used: {why}", "choose a free port, or stop what uses it")
+            yield Mistake(
+                where,
+                f"{bind}:{port} cannot be used: {why}",
+                "choose a free port, or stop what uses it (a running ecgd does)",
+            )
 
 
 def _cannot_bind(bind: str, port: int) -> str | None:
@@ -181,8 +185,9 @@ def _alerts(settings: Settings) -> bool:
 def _store(settings: Settings) -> Iterator[Mistake]:
     from store.database import open_database
 
-    if settings.store.url.startswith("sqlite") and not settings.state_dir.is_dir():
-        return  # said already
+    path = settings.store.url.removeprefix("sqlite:///")
+    if path != settings.store.url and not (settings.state_dir / path).exists():
+        return  # made at the first start, by the service's user and owned by it
     try:
         database = open_database(settings.store, settings.state_dir)
         try:

@@ -22,8 +22,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from config.schema import Logging
-from domain.errors import Permanent
-from domain.reason import Reason
 
 log = structlog.get_logger()
 
@@ -42,15 +40,16 @@ def set_up_logging(settings: Logging, role: str) -> None:
     """Structured lines on stderr. Libraries' own loggers are cut to errors without their text: it may quote input."""
     level = getattr(logging, settings.level.upper())
     render: Any = structlog.processors.JSONRenderer() if settings.format == "json" else structlog.dev.ConsoleRenderer()
+    last = _for_the_journal(render) if os.environ.get("JOURNAL_STREAM") else render
     structlog.configure(
         processors=[
             lambda _logger, _method, event: {"role": role, **event},
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            render,
+            last,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _Lines(),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
@@ -58,12 +57,30 @@ def set_up_logging(settings: Logging, role: str) -> None:
     root.setLevel(logging.WARNING)
 
 
+_PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}  # sd-daemon(3)
+
+
+def _for_the_journal(render: Any) -> Any:
+    """Prefix each line with its priority, so that ``journalctl -p warning`` finds it."""
+    return lambda logger, method, event: f"<{_PRIORITY.get(method, 6)}>{render(logger, method, event)}"
+
+
+class _Lines:
+    """Lines on stderr; one that cannot be written (a full disk) must not stop what it tells of."""
+
+    def msg(self, line: str) -> None:
+        """Write one."""
+        with suppress(OSError):
+            print(line, file=sys.stderr, flush=True)
+
+    debug = info = warning = error = critical = msg
+
+
 class _Muted(logging.Handler):
     """A library's warning or error: where it came from, not what it said."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        with suppress(OSError):
-            log.warning("library", logger=record.name, line=f"{record.filename}:{record.lineno}")
+        log.warning("library", logger=record.name, line=f"{record.filename}:{record.lineno}")
 
 
 def door_event(name: str, /, **fields: Any) -> None:
@@ -87,6 +104,10 @@ class Health:
         self._notifier = sdnotify.SystemdNotifier() if os.environ.get("NOTIFY_SOCKET") else None
         if self._notifier and self._notifier.socket:
             self._notifier.socket.setblocking(False)  # a reader that sleeps must not hold us up
+
+    def allow(self, longest_s: float) -> None:
+        """One round of some loop may take this long without being stale."""
+        self._stale_s = max(self._stale_s, longest_s + 60)
 
     def beat(self, loop: str) -> None:
         """``loop`` has just proved that it moves."""
@@ -153,13 +174,14 @@ class HealthPage:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to answer, or raise Permanent when the port is taken."""
+        """Begin to answer. A taken port is said and lived with: a second worker of one machine has no page."""
         if not self.port:
             return
         try:
             self._socket = socket.create_server(("127.0.0.1", self.port))
-        except OSError as error:
-            raise Permanent(Reason.OUR_FAULT, f"health port {self.port} cannot be used") from error
+        except OSError:
+            log.warning("no health page", port=self.port)
+            return
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="health", daemon=True)
         self._thread.start()
 

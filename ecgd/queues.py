@@ -1,6 +1,7 @@
 """The two queues as a loop sees them: jobs for ``work``, one channel's messages for ``deliver``."""
 
 import random
+import time
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
@@ -19,13 +20,17 @@ from store.retry import next_attempt
 log = structlog.get_logger()
 Clock = Callable[[], datetime]
 STOPPED_S = 300.0  # a destination that forbids us is asked again only this often, so that a mended one comes back
+STUCK = 5  # different arrivals in a row that failed through no fault of theirs: the worker itself is broken
 
 
 class JobQueue:
     """Arrivals that wait for a worker."""
 
-    def __init__(self, jobs: Jobs, *, read: Read, score: Answer, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self, jobs: Jobs, *, read: Read, score: Answer, settings: Settings, clock: Clock, stuck: Callable[[], None]
+    ) -> None:
         self._jobs, self._read, self._score, self._settings, self._clock = jobs, read, score, settings, clock
+        self._stuck, self._failed = stuck, set[int]()
 
     def claim(self) -> Job | None:
         """The oldest waiting arrival."""
@@ -44,6 +49,7 @@ class JobQueue:
         if not self._jobs.settle(job, settlement):
             log.warning("superseded", arrival=job.id)  # the lease was lost: the successor's result stands
             return
+        self._failed.clear()
         reason = settlement.reason or ""
         health.OUTCOMES.labels(settlement.outcome, reason).inc()
         for stage, seconds in settlement.timings.items():
@@ -58,13 +64,31 @@ class JobQueue:
         )
 
     def put_back(self, job: Job, error: Exception) -> None:
-        """Try again later; the store quarantines what has been tried too often."""
+        """Try again later. What is not the arrival's fault costs it no attempt, and makes the worker doubt itself."""
         reason = error.reason if isinstance(error, Problem) else Reason.OUR_FAULT
         health.RETRIES.labels(reason).inc()
         wait_s = next_attempt(
             job.attempts, first_wait_s=1, longest_wait_s=300, give_up_s=float("inf"), age_s=0, jitter=random.random()
         )
-        self._jobs.retry(job, reason, self._clock() + timedelta(seconds=wait_s or 300))
+        at = self._clock() + timedelta(seconds=wait_s or 300)
+        if isinstance(error, Problem):
+            self._jobs.release(job, at)
+        else:
+            self._jobs.retry(job, reason, at)
+        self._failed.add(job.id)
+        if self.is_stuck:
+            self._stuck()
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether so many different arrivals failed in a row that the fault is ours."""
+        return len(self._failed) >= STUCK
+
+
+def set_aside(arrival_id: int, reason: Reason) -> None:
+    """Tell of an arrival that the store quarantined by itself."""
+    health.OUTCOMES.labels("quarantined", reason).inc()
+    log.error("set aside", arrival=arrival_id, reason=reason)
 
 
 class ChannelQueue:
@@ -75,13 +99,19 @@ class ChannelQueue:
     ) -> None:
         self._outbox, self._channel, self._sender, self._others = outbox, channel, sender, others
         self._settings, self._lease_s, self._clock = settings.delivery, settings.store.lease_s, clock
+        self._closed_until: datetime | None = None
 
     def claim(self) -> Message | None:
-        """The oldest message that is due."""
+        """The oldest message that is due; none while the destination forbids us."""
+        if self._closed_s() > 0:
+            return None
         return next(iter(self._outbox.claim(1, exclude_channels=self._others)), None)
 
     def wait(self, timeout_s: float) -> None:
-        """Until a worker commits one."""
+        """Until a worker commits one, or for a while where the destination forbids us."""
+        if (closed_s := self._closed_s()) > 0:
+            time.sleep(min(timeout_s, closed_s))
+            return
         self._outbox.wait(timeout_s, exclude_channels=self._others)
 
     def handle(self, message: Message) -> None:
@@ -106,21 +136,29 @@ class ChannelQueue:
     def put_back(self, message: Message, error: Exception) -> None:
         """Later, as the other side asked or by exponential back-off; buried when it has gone on too long."""
         reason = error.reason if isinstance(error, Problem) else Reason.OUR_FAULT
-        wait_s = STOPPED_S if isinstance(error, Permanent) else self._wait_s(message, error, reason)
+        unknown_now = reason is Reason.PATIENT_UNKNOWN and message.reason is not Reason.PATIENT_UNKNOWN
+        wait_s = self._wait_s(message, error, reason, age_counts=not unknown_now)
         if wait_s is None:
             self._bury(message, reason, "given up")
             return
+        if isinstance(error, Permanent):
+            wait_s = STOPPED_S
+            self._closed_until = self._clock() + timedelta(seconds=STOPPED_S)
         health.NOT_SENT.labels(self._channel, reason, "no").inc()
-        self._outbox.retry(message, reason, self._clock() + timedelta(seconds=wait_s))
+        self._outbox.retry(message, reason, self._clock() + timedelta(seconds=wait_s), restart_age=unknown_now)
 
-    def _wait_s(self, message: Message, error: Exception, reason: Reason) -> float | None:
+    def _closed_s(self) -> float:
+        return (self._closed_until - self._clock()).total_seconds() if self._closed_until else 0.0
+
+    def _wait_s(self, message: Message, error: Exception, reason: Reason, *, age_counts: bool) -> float | None:
+        """A patient's absence counts from when it was first noticed, not from an outage before that."""
         held = reason is Reason.PATIENT_UNKNOWN
         return next_attempt(
             message.attempts,
             first_wait_s=self._settings.first_wait_s,
             longest_wait_s=self._settings.longest_wait_s,
             give_up_s=self._settings.hold_patient_s if held else self._settings.give_up_s,
-            age_s=(self._clock() - message.created_at).total_seconds(),
+            age_s=(self._clock() - message.created_at).total_seconds() if age_counts else 0.0,
             retry_after_s=error.retry_after_s if isinstance(error, Transient) else None,
             jitter=random.random(),
         )

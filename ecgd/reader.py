@@ -14,8 +14,10 @@ import struct
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from datetime import datetime
+from types import TracebackType
 from typing import IO, Any
 
 import numpy as np
@@ -50,6 +52,9 @@ class Reader:
                 return self._child.ask(arrival)
             except EOFError:
                 self._restart()
+            except Permanent:
+                self._restart()  # it did not even start: perhaps it will for the next one
+                raise
             except TimeoutError as error:
                 self._restart()
                 raise Rejected(Reason.READER_TIMEOUT, f"not read within {self._settings.timeout_s:g} s") from error
@@ -169,6 +174,7 @@ def _serve(settings: Reading) -> None:
     """The child: read requests on stdin until the parent goes away."""
     pipe_in, pipe_out = os.fdopen(0, "rb", buffering=0), os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # a library that prints does not break the protocol
+    sys.excepthook = _last_words
     _limit(settings)
     from adapters import formats  # the parsers' libraries are loaded here, never in the parent
 
@@ -185,6 +191,12 @@ def _serve(settings: Reading) -> None:
         except MemoryError:
             answer = {"reason": Reason.READER_MEMORY, "detail": f"needs more than {settings.memory_mib} MiB"}, []
         _send(pipe_out, *answer)
+
+
+def _last_words(kind: type[BaseException], _error: BaseException, trace: TracebackType | None) -> None:
+    """Say what ended the child and where; not the error's text, which may quote the file."""
+    places = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in traceback.extract_tb(trace)]
+    print(json.dumps({"role": "reader", "event": "died", "error": kind.__name__, "frames": places}), file=sys.stderr)
 
 
 def _read(pipe: IO[bytes], size: int) -> bytes:

@@ -21,7 +21,7 @@ log = structlog.get_logger()
 ROLES = ("listen", "work", "deliver")
 _PR_SET_PDEATHSIG = 1
 _HUNG_S = 180.0
-_STOP_S = 30.0
+_STOP_S = 60.0  # above what the slowest role takes: a read in hand is finished
 _LONGEST_WAIT_S = 30.0
 _INVALID = 4  # a role that ends so would end so again: the configuration must change first
 
@@ -35,7 +35,7 @@ class Role:
         self._path = folder / f"{name}.sock"
         self.notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notices.bind(str(self._path))
-        self.ready = False
+        self.ready = self.was_ready = False
         self.failures = 0
         self.restart_at = 0.0
         self.heard_at = time.monotonic()
@@ -55,7 +55,8 @@ class Role:
         """Take one notice."""
         self.heard_at = time.monotonic()
         if b"READY=1" in self.notices.recv(4096):
-            self.ready, self.failures = True, 0
+            self.ready = self.was_ready = True
+            self.failures = 0
 
     def look(self) -> int | None:
         """Restart a dead child after a growing wait, kill a hung one; the exit code of one that must stay down."""
@@ -66,7 +67,7 @@ class Role:
             return None
         if (code := self.process.poll()) is not None:
             log.error("died", child=self.name, code=code)
-            if code == _INVALID and not self.ready:
+            if code == _INVALID and not self.was_ready:
                 return code
             self.process, self.failures = None, self.failures + 1
             self.restart_at = now + min(2.0 ** (self.failures - 1), _LONGEST_WAIT_S)
@@ -108,7 +109,7 @@ def _watch(roles: list[Role], selector: selectors.BaseSelector, health: Health, 
 
 
 def _stop(roles: list[Role]) -> None:
-    """Doors first, so that nothing new is taken while the rest finishes."""
+    """Tell all, then wait for each: they meet in the database only and may end in any order."""
     until = time.monotonic() + _STOP_S
     for role in roles:
         if role.process:

@@ -10,7 +10,6 @@ import pytest
 import structlog
 
 from config.schema import Logging
-from domain.errors import Permanent
 from ecgd.health import Health, HealthPage, set_up_logging
 
 
@@ -71,12 +70,28 @@ def test_the_health_page_answers_and_tells_metrics() -> None:
         page.stop()
 
 
-def test_a_taken_health_port_is_said_plainly() -> None:
+def test_a_taken_health_port_is_said_and_lived_with(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(Permanent, match="health port"):
-            HealthPage(taken.getsockname()[1], Health(stale_s=10)).start()
+        page = HealthPage(taken.getsockname()[1], Health(stale_s=10))
+        page.start()
+        page.stop()
+    assert "no health page" in capsys.readouterr().out
+
+
+def test_lines_carry_their_priority_where_the_journal_reads_them(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOURNAL_STREAM", "8:12345")
+    set_up_logging(Logging(), "work")
+    try:
+        structlog.get_logger().error("buried")
+        structlog.get_logger().info("sent")
+    finally:
+        structlog.reset_defaults()
+    first, second = capsys.readouterr().err.splitlines()
+    assert (first[:4], second[:4]) == ("<3>{", "<6>{")
 
 
 def test_a_librarys_message_is_named_but_not_quoted(capsys: pytest.CaptureFixture[str]) -> None:
