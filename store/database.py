@@ -16,7 +16,7 @@ from config import schema
 from domain.errors import Permanent, Transient
 from domain.reason import Reason
 from store import postgresql, sqlite
-from store.failures import translated
+from store.failures import opening, translated
 from store.wake import Sockets, Wake
 
 if TYPE_CHECKING:
@@ -90,7 +90,9 @@ def open_database(settings: schema.Store, state_dir: Path) -> Database:
     url = sa.make_url(settings.url)
     if url.get_backend_name() == "sqlite":
         path = state_dir / (url.database or "ecgd.db")
-        return Database(engine=sqlite.engine(path), wake=Sockets(state_dir / "wake"), path=path)
+        engine, sockets = sqlite.engine(path), state_dir / "wake"
+        with opening(sockets):
+            return Database(engine=engine, wake=Sockets(sockets), path=path)
     engine = postgresql.engine(url, settings.password_file)
     return Database(engine=engine, wake=postgresql.Notices(engine), path=None)
 

@@ -1,8 +1,11 @@
 """What a database's failure means: try again later, or stop."""
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 from sqlalchemy import exc
@@ -13,6 +16,12 @@ from domain.reason import Reason
 _SQLITE_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _DISK_FULL = {str(sqlite3.SQLITE_FULL), "53100"}  # the latter: PostgreSQL's disk_full
 
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+_NOT_NOW = {
+    *(errno.EIO, errno.EAGAIN, errno.EINTR, errno.EBUSY, errno.ENOMEM),
+    *(errno.ENFILE, errno.EMFILE, errno.ESTALE, errno.ETIMEDOUT),
+}
+
 
 @contextmanager
 def translated() -> Iterator[None]:
@@ -21,6 +30,24 @@ def translated() -> Iterator[None]:
         yield
     except (exc.SQLAlchemyError, sqlite3.Error, psycopg.Error) as error:
         raise _problem(error) from None
+
+
+@contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """Raise, in place of an ``OSError``, what says whether waiting helps, and if not who must own what."""
+    try:
+        yield
+    except OSError as error:
+        number = error.errno or 0
+        name = errno.errorcode.get(number, "of an unknown kind")
+        if number in _NO_SPACE:
+            raise Transient(Reason.DISK_LOW, f"no space to make or open {path}: {name}") from None
+        if number in _NOT_NOW:
+            raise Transient(Reason.STORE_UNAVAILABLE, f"{path} cannot be made or opened now: {name}") from None
+        raise Permanent(
+            Reason.OUR_FAULT,
+            f"{path} cannot be made or opened: {name}; its directory must exist, and user {os.geteuid()} must own both",
+        ) from None
 
 
 def _problem(error: Exception) -> Problem:

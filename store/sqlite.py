@@ -11,9 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from domain.errors import Permanent
-from domain.reason import Reason
-from store.failures import translated
+from store.failures import opening, translated
 
 PAGE_BYTES = 16_384  # ECGs are BLOBs of 0.1 to 3 MB: larger pages mean fewer frames and checksums in the WAL
 WAL_BYTES = 64 * 2**20
@@ -31,11 +29,8 @@ _EACH_CONNECTION = (
 
 def engine(path: Path) -> sa.Engine:
     """Make the file if need be (0600, in a directory of 0700) and an engine on it."""
-    try:
-        with translated():
-            _prepare(path)
-    except OSError as error:
-        raise Permanent(Reason.OUR_FAULT, f"the database file cannot be made or opened: errno {error.errno}") from None
+    with opening(path), translated():
+        _prepare(path)
     made = sa.create_engine(
         sa.URL.create("sqlite", database=str(path)), hide_parameters=True, pool_size=8, max_overflow=24
     )

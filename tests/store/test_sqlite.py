@@ -1,3 +1,5 @@
+import errno
+import os
 import sqlite3
 import threading
 from contextlib import closing
@@ -82,6 +84,42 @@ def test_a_damaged_file_is_ours_to_mend(tmp_path):
     (tmp_path / "ecgd.db").write_bytes(b"not a database at all" * 1000)
     with pytest.raises(Permanent, match="damaged"):
         migrate(open_database(schema.Store(), tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "reason"),
+    [
+        (errno.ENOSPC, Transient, Reason.DISK_LOW),
+        (errno.EDQUOT, Transient, Reason.DISK_LOW),
+        (errno.EIO, Transient, Reason.STORE_UNAVAILABLE),
+        (errno.EAGAIN, Transient, Reason.STORE_UNAVAILABLE),
+        (errno.EMFILE, Transient, Reason.STORE_UNAVAILABLE),
+        (errno.EACCES, Permanent, Reason.OUR_FAULT),
+        (errno.EPERM, Permanent, Reason.OUR_FAULT),
+        (errno.ENOENT, Permanent, Reason.OUR_FAULT),
+    ],
+)
+def test_what_passes_is_tried_again_and_what_a_person_must_mend_is_said(tmp_path, monkeypatch, number, kind, reason):
+    def fails(*_):
+        raise OSError(number, "no")
+
+    monkeypatch.setattr("store.sqlite.os.open", fails)
+    with pytest.raises(kind, match=rf"{tmp_path}/ecgd\.db.*: {errno.errorcode[number]}") as caught:
+        open_database(schema.Store(), tmp_path)
+    assert caught.value.reason is reason
+    assert (f"user {os.geteuid()} must own" in caught.value.detail) == (kind is Permanent)
+
+
+def test_a_file_in_the_directorys_place_is_named(tmp_path):
+    (tmp_path / "state").write_text("")
+    with pytest.raises(Permanent, match=rf"{tmp_path}/state/ecgd\.db cannot be made or opened: (EEXIST|ENOTDIR)"):
+        open_database(schema.Store(), tmp_path / "state")
+
+
+def test_a_file_in_the_place_of_the_sockets_is_named(tmp_path):
+    (tmp_path / "wake").write_text("")
+    with pytest.raises(Permanent, match=rf"{tmp_path}/wake cannot be made or opened: EEXIST"):
+        open_database(schema.Store(), tmp_path)
 
 
 def test_damage_inside_is_found_by_the_check(tmp_path):
