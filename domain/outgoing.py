@@ -8,7 +8,7 @@ from datetime import datetime
 class Outgoing:
     """One message to one destination.
 
-    ``key``: unique, deterministic from the finding's key and the channel: sending it twice is harmless.
+    ``key``: ``<the finding's key>:<channel>``, unique and deterministic: sending it twice is harmless.
     ``channel``: ``kind:name`` as configured, e.g. ``fhir:main``, ``webhook:pager``, ``smtp:ed``.
     ``expires_at``: after this a late message would mislead and is buried (alerts), ``None`` for results.
     """

@@ -25,7 +25,7 @@ from store.database import Database
 from store.ear import Ear
 from store.lease import candidates, leased, next_due, update_if_held, write_if_held
 from store.record import record
-from store.tables import JobState, arrivals, jobs
+from store.tables import EPOCH, JobState, arrivals, jobs
 from store.wake import DELIVER, WORK
 
 
@@ -41,14 +41,23 @@ class Job:
 
 
 class Jobs:
-    """Claims and settles; safe to share between threads."""
+    """Claims and settles; safe to share between threads.
+
+    ``on_set_aside``: told the arrival and the reason when a claim quarantined it, once that is committed.
+    """
 
     def __init__(
-        self, database: Database, settings: schema.Store, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        database: Database,
+        settings: schema.Store,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        on_set_aside: Callable[[int, Reason], None] = lambda *_: None,
     ) -> None:
         self._database = database
         self._settings = settings
         self._clock = clock
+        self._on_set_aside = on_set_aside
         self._ear = Ear(database.wake, WORK)
 
     def claim(self) -> Job | None:
@@ -59,7 +68,9 @@ class Jobs:
                 row = self._claim_row(connection)
             if row is None:
                 return None
-            if row.state == JobState.LEASED and (job := self._job(row)) is not None:
+            if row.state == JobState.QUARANTINED:
+                self._on_set_aside(row.arrival_id, Reason(row.reason))
+            elif (job := self._job(row)) is not None:
                 return job
         return None
 
@@ -87,17 +98,17 @@ class Jobs:
         """Give it back until ``at``; the attempt counts."""
         return self._write(job, _waiting(at) | {"reason": reason}, WORK)
 
-    def release(self, job: Job) -> bool:
-        """Give it back at a clean stop; the attempt does not count."""
-        return self._write(job, _waiting(self._clock()) | {"attempts": jobs.c.attempts - 1}, WORK)
+    def release(self, job: Job, at: datetime) -> bool:
+        """Give it back until ``at``; the attempt does not count: what went wrong was not the arrival's fault."""
+        return self._write(job, _waiting(at) | {"attempts": jobs.c.attempts - 1}, WORK)
 
     def requeue(self, arrival_id: int) -> bool:
         """Let an arrival be worked on again now; ``False`` when there is none or a worker has it.
 
-        Findings stay; the next settlement replaces those with the same key. Messages already made keep their keys
-        and are not made twice: a requeue sends only what was never to be sent before.
+        Findings stay; the next settlement replaces those with the same key. So it does with their messages that wait
+        or are buried; what was sent, or is being sent, is not sent again.
         """
-        values = _waiting(self._clock()) | {"attempts": 0, "reason": None, "settled_at": None}
+        values = _waiting(EPOCH) | {"attempts": 0, "reason": None, "settled_at": None}
         update = jobs.update().where(jobs.c.arrival_id == arrival_id, jobs.c.state != JobState.LEASED).values(values)
         with self._database.write(WORK) as connection:
             return connection.execute(update).rowcount == 1
@@ -153,7 +164,8 @@ class Jobs:
         )
         if hashlib.sha256(arrival.payload).hexdigest() == kept.sha256:
             return job
-        self.settle(job, Settlement(outcome=Outcome.QUARANTINED, reason=Reason.OUR_FAULT))
+        if self.settle(job, Settlement(outcome=Outcome.QUARANTINED, reason=Reason.OUR_FAULT)):
+            self._on_set_aside(job.id, Reason.OUR_FAULT)
         return None
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from domain.arrival import Receipt
 from domain.reason import Reason
 from store.queue import Item
-from store.tables import JobState, arrivals, jobs, microseconds
+from store.tables import EPOCH, JobState, arrivals, jobs, microseconds
 
 LONGEST_KEY = 500  # PostgreSQL indexes at most 2,704 bytes; no honest key comes near
 
@@ -95,7 +95,7 @@ class Batch:
             "reason": quarantine,
             "attempts": 0,
             "lease": 0,
-            "available_at": self.now,
+            "available_at": EPOCH,
             "settled_at": self.now if quarantine else None,
         }
 

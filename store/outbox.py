@@ -3,8 +3,9 @@
 waiting -> leased         claim: oldest first, not before ``available_at``, passing over channels that are held up
 leased -> leased          claim, when the lease has ended: sent perhaps, but sending twice is harmless
 leased -> sent | buried   sent, bury
-leased -> waiting         retry (the attempt counts), release (it does not)
+leased -> waiting         retry
 any but leased -> waiting requeue, by a person
+waiting, buried -> waiting put, with a new body: the arrival was decided again
 """
 
 from collections.abc import Callable, Collection
@@ -21,13 +22,16 @@ from store.database import Database
 from store.ear import Ear
 from store.lease import candidates, leased, next_due, write_if_held
 from store.record import put
-from store.tables import MessageState, outbox
+from store.tables import EPOCH, MessageState, outbox
 from store.wake import DELIVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One message, ours while the lease lasts. ``created_at``: when it was queued, last; its age counts from there."""
+    """One message, ours while the lease lasts.
+
+    ``created_at``: when it was queued, last; its age counts from there. ``reason``: the last retry's.
+    """
 
     id: int
     outgoing: Outgoing
@@ -35,6 +39,7 @@ class Message:
     created_at: datetime
     lease: int
     arrival_id: int | None = None
+    reason: Reason | None = None
 
 
 class Outbox:
@@ -81,13 +86,10 @@ class Outbox:
             message, {"state": MessageState.SENT, "sent_at": self._clock(), "leased_until": None, "reason": None}
         )
 
-    def retry(self, message: Message, reason: Reason, at: datetime) -> bool:
-        """Give it back until ``at``; the attempt counts."""
-        return self._write(message, _waiting(at) | {"reason": reason}, DELIVER)
-
-    def release(self, message: Message) -> bool:
-        """Give it back at a clean stop; the attempt does not count."""
-        return self._write(message, _waiting(self._clock()) | {"attempts": outbox.c.attempts - 1}, DELIVER)
+    def retry(self, message: Message, reason: Reason, at: datetime, *, restart_age: bool = False) -> bool:
+        """Give it back until ``at``; the attempt counts. ``restart_age``: what it waits for now began now."""
+        age = {"queued_at": self._clock()} if restart_age else {}
+        return self._write(message, _waiting(at) | {"reason": reason} | age, DELIVER)
 
     def bury(self, message: Message, reason: Reason) -> bool:
         """Nobody tries again unless a person says so."""
@@ -95,14 +97,13 @@ class Outbox:
 
     def requeue(self, id: int) -> bool:
         """Send it again, sent or buried as it may be; ``False`` when there is none or a deliverer has it."""
-        now = self._clock()
-        values = _waiting(now) | {"attempts": 0, "reason": None, "queued_at": now, "sent_at": None}
+        values = _waiting(EPOCH) | {"attempts": 0, "reason": None, "queued_at": self._clock(), "sent_at": None}
         update = outbox.update().where(outbox.c.id == id, outbox.c.state != MessageState.LEASED).values(values)
         with self._database.write(DELIVER) as connection:
             return connection.execute(update).rowcount == 1
 
     def put(self, outgoing: Outgoing) -> bool:
-        """Queue a message that no finding caused; ``False`` when its key is known already."""
+        """Queue a message that no finding caused; ``False`` when one of its key was sent or is being sent."""
         with self._database.write(DELIVER) as connection:
             return put(connection, outgoing, self._clock())
 
@@ -138,4 +139,5 @@ def _message(row: sa.Row[Any]) -> Message:
         created_at=row.queued_at,
         lease=row.lease,
         arrival_id=row.arrival_id,
+        reason=row.reason and Reason(row.reason),
     )

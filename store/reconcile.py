@@ -10,11 +10,12 @@ from sqlalchemy import Connection
 
 from store.database import Database
 from store.report import Counts, count_all
-from store.tables import arrivals, findings, jobs, outbox
+from store.tables import arrivals, findings, jobs, open_rows, outbox
 
 MOST_NAMED = 1000  # of each kind; a broken database must not print itself
 
 _LAST = sa.and_(findings.c.arrival_id == jobs.c.arrival_id, findings.c.lease == jobs.c.lease)
+_KEPT = sa.select(sa.func.count()).where(outbox.c.finding_id == findings.c.id).correlate(findings).scalar_subquery()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,11 @@ class Reconciliation:
 
 
 def reconcile(database: Database, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Reconciliation:
-    """Compare arrivals with jobs, jobs with findings, findings with messages, all in one snapshot."""
+    """Compare arrivals with jobs, jobs with findings, findings with messages, all in one snapshot.
+
+    Every acknowledged arrival is scored, abstained, ignored or quarantined, every finding's messages are all there;
+    what is not, or not yet, is listed.
+    """
     with database.read() as connection:
         found = tuple(line for words, query in _CHECKS for line in _lines(connection, words, query))
         return Reconciliation(discrepancies=found, totals=count_all(connection, clock()))
@@ -35,7 +40,7 @@ def reconcile(database: Database, clock: Callable[[], datetime] = lambda: dateti
 def _lines(connection: Connection, words: str, query: sa.Select[Any]) -> list[str]:
     rows = connection.execute(query.limit(MOST_NAMED + 1)).all()
     lines = [words.format(*row) for row in rows[:MOST_NAMED]]
-    return lines if len(rows) <= MOST_NAMED else [*lines, f"and more of: {words.format('N', 'N')}"]
+    return lines if len(rows) <= MOST_NAMED else [*lines, f"and more of: {words.format(*'NNN')}"]
 
 
 def _settled_without(state: str, column: sa.Column[int]) -> sa.Select[Any]:
@@ -52,6 +57,10 @@ _CHECKS: tuple[tuple[str, sa.Select[Any]], ...] = (
     (
         "job {}: no arrival",
         sa.select(jobs.c.arrival_id).where(~sa.exists().where(arrivals.c.id == jobs.c.arrival_id)),
+    ),
+    (
+        "arrival {}: {} (not settled yet)",
+        sa.select(jobs.c.arrival_id, jobs.c.state).where(open_rows).order_by(jobs.c.arrival_id),
     ),
     ("arrival {}: scored, but no finding has an assessment", _settled_without("scored", findings.c.assessments)),
     ("arrival {}: abstained, but no finding has an abstention", _settled_without("abstained", findings.c.abstentions)),
@@ -82,6 +91,12 @@ _CHECKS: tuple[tuple[str, sa.Select[Any]], ...] = (
     (
         "finding {}: no arrival",
         sa.select(findings.c.id).where(~sa.exists().where(arrivals.c.id == findings.c.arrival_id)),
+    ),
+    (
+        "finding {}: {} of its {} messages are gone",
+        sa.select(findings.c.id, findings.c.messages - _KEPT, findings.c.messages)
+        .where(findings.c.messages > _KEPT)
+        .order_by(findings.c.id),
     ),
     (
         "message {}: its finding {} is gone",

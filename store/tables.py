@@ -6,7 +6,8 @@ findings   what was decided, one an ECG in the arrival
 outbox     what has to be sent: waiting -> leased -> sent | buried
 
 ``available_at`` is when a row may next be claimed; while it is leased that is the lease's end, so that a dead
-worker's rows come back by the same condition. ``lease`` counts claims and never goes back: whoever holds an older
+worker's rows come back by the same condition. What may be claimed at once says 1970, not now: a clock that steps back
+must not make it wait. ``lease`` counts claims and never goes back: whoever holds an older
 number writes nothing. ``attempts`` counts failures and starts again when a person requeues.
 """
 
@@ -124,6 +125,7 @@ findings = sa.Table(
     sa.Column("severity", sa.Integer, nullable=False),
     sa.Column("assessments", sa.Integer, nullable=False),
     sa.Column("abstentions", sa.Integer, nullable=False),
+    sa.Column("messages", sa.Integer, nullable=False),  # how many its last settlement caused: that many rows in outbox
     sa.Column("thresholds_sha256", sa.String(64), nullable=False),
     sa.Column("decided_at", Instant, nullable=False),
     sa.Column("facts", Json, nullable=False),

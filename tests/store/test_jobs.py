@@ -12,6 +12,8 @@ from store.jobs import Jobs
 from store.report import counts, trail
 from tests.store.values import abstained, arrival, finding, ignored, outgoing, quarantined, scored
 
+PAGER = "f" * 32 + ":webhook:pager"
+
 
 @pytest.fixture
 def keep(accept):
@@ -88,7 +90,7 @@ def test_a_stalled_worker_cannot_overwrite_its_successor(jobs, keep, database, c
     successor = jobs.claim()
     assert not jobs.extend(stalled)
     assert not jobs.retry(stalled, Reason.OUR_FAULT, clock.now)
-    assert not jobs.release(stalled)
+    assert not jobs.release(stalled, clock.now)
     assert not jobs.settle(stalled, scored(finding(1), messages=[outgoing()]))
     assert counts(database).outbox == {}
     assert jobs.settle(successor, ignored())
@@ -137,6 +139,30 @@ def test_what_fails_every_time_is_quarantined_and_the_next_is_claimed(jobs, keep
     assert (row.state, row.reason, row.settled_at) == ("quarantined", "too_many_attempts", clock.now)
 
 
+def test_what_a_claim_sets_aside_is_told_once_it_is_committed(database, store_settings, clock, keep):
+    told = []
+    jobs = Jobs(
+        database, store_settings, clock, on_set_aside=lambda *it: told.append((*it, state(database, it[0]).state))
+    )
+    keep(3)
+    with database.write() as connection:
+        connection.execute(tables.jobs.update().where(tables.jobs.c.arrival_id == 1).values(attempts=3))
+        connection.execute(tables.arrivals.update().where(tables.arrivals.c.id == 2).values(payload=b"rotten"))
+    assert jobs.claim().id == 3
+    assert told == [(1, Reason.TOO_MANY_ATTEMPTS, "quarantined"), (2, Reason.OUR_FAULT, "quarantined")]
+
+
+def test_a_worker_that_lost_its_claim_tells_nothing(database, store_settings, clock, keep, monkeypatch):
+    told = []
+    jobs = Jobs(database, store_settings, clock, on_set_aside=lambda *it: told.append(it))
+    keep()
+    with database.write() as connection:
+        connection.execute(tables.arrivals.update().values(payload=b"rotten"))
+    monkeypatch.setattr(jobs, "settle", lambda *_: False)
+    assert jobs.claim() is None
+    assert told == []
+
+
 def test_what_kills_every_worker_is_quarantined(jobs, keep, database, clock):
     keep()
     for _ in range(3):
@@ -157,25 +183,27 @@ def test_the_last_attempts_worker_may_still_settle_unless_quarantined(jobs, keep
     assert not jobs.settle(last, ignored())
 
 
-def test_a_clean_stop_gives_back_without_counting(jobs, keep):
+def test_what_was_not_the_arrivals_fault_comes_back_later_without_counting(jobs, keep, clock):
     keep()
     for _ in range(10):
         job = jobs.claim()
         assert job.attempts == 1
-        assert jobs.release(job)
+        assert jobs.release(job, clock.now + timedelta(seconds=5))
+        assert jobs.claim() is None
+        clock.pass_s(5)
 
 
-def test_a_released_claim_is_over(jobs, keep):
+def test_a_released_claim_is_over(jobs, keep, clock):
     keep()
     job = jobs.claim()
-    jobs.release(job)
+    jobs.release(job, clock.now)
     jobs.claim()
     assert not jobs.settle(job, ignored())
 
 
 def test_findings_and_messages_come_with_the_state(jobs, keep, database, clock):
     keep()
-    settlement = scored(finding(1), messages=[outgoing(), outgoing("x", "webhook:pager")])
+    settlement = scored(finding(1), messages=[outgoing(), outgoing(PAGER, "webhook:pager")])
     jobs.settle(jobs.claim(), settlement)
     way = trail(database, 1)
     assert way.severities == (Severity.CRITICAL,)
@@ -195,20 +223,74 @@ def test_messages_know_which_of_several_findings_caused_them(jobs, keep, databas
     with database.read() as connection:
         joined = tables.outbox.join(tables.findings, tables.outbox.c.finding_id == tables.findings.c.id)
         query = sa.select(tables.findings.c.part).select_from(joined).order_by(tables.outbox.c.id)
-        assert connection.execute(query).scalars().all() == [1, 0]
+        assert connection.execute(query).scalars().all() == [0, 1]
+        assert connection.execute(sa.select(tables.findings.c.messages)).scalars().all() == [1, 1]
 
 
-def test_a_requeued_arrival_is_decided_again_and_sends_nothing_twice(jobs, keep, database, clock):
+def test_a_message_of_no_finding_is_refused_before_anything_is_written(jobs, keep, database):
     keep()
-    jobs.settle(jobs.claim(), scored(finding(1), messages=[outgoing()]))
+    job = jobs.claim()
+    with pytest.raises(ValueError, match="begins with the key"):
+        jobs.settle(job, scored(finding(1), messages=[outgoing("0" * 32 + ":fhir:ehr")]))
+    assert state(database).state == "leased"
+    assert trail(database, 1).severities == ()
+
+
+def decided_again(jobs, **message):
     assert jobs.requeue(1)
     job = jobs.claim()
     assert job.attempts == 1
-    again = scored(finding(1, severity=Severity.NORMAL), messages=[outgoing(body=b"new")])
-    assert jobs.settle(job, again)
+    assert jobs.settle(job, scored(finding(1, severity=Severity.NORMAL), messages=[outgoing(body=b"new", **message)]))
+
+
+def test_a_requeued_arrivals_findings_are_decided_again(jobs, keep, database):
+    keep()
+    jobs.settle(jobs.claim(), scored(finding(1), messages=[outgoing()]))
+    decided_again(jobs)
     way = trail(database, 1)
     assert way.severities == (Severity.NORMAL,)
     assert len(way.messages) == 1
+
+
+@pytest.mark.parametrize(
+    "became",
+    [
+        lambda _outbox, _now: None,
+        lambda outbox, now: outbox.retry(outbox.claim(1)[0], Reason.CONFLICT, now + timedelta(hours=1)),
+        lambda outbox, _now: outbox.bury(outbox.claim(1)[0], Reason.DESTINATION_REFUSED),
+    ],
+)
+def test_a_message_that_is_not_out_yet_is_replaced_by_the_new_one(jobs, keep, outbox, clock, became):
+    keep()
+    jobs.settle(jobs.claim(), scored(finding(1), messages=[outgoing()]))
+    became(outbox, clock.now)
+    clock.pass_s(60)
+    expires_at = clock.now + timedelta(hours=4)
+    decided_again(jobs, expires_at=expires_at)
+    (message,) = outbox.claim(9)
+    assert message.outgoing == outgoing(body=b"new", expires_at=expires_at)
+    assert (message.attempts, message.created_at, message.reason, message.arrival_id) == (1, clock.now, None, 1)
+    assert outbox.sent(message)
+
+
+def test_a_message_that_was_sent_is_left_alone(jobs, keep, outbox, database, clock):
+    keep()
+    jobs.settle(jobs.claim(), scored(finding(1), messages=[outgoing()]))
+    outbox.sent(outbox.claim(1)[0])
+    decided_again(jobs)
+    assert outbox.claim(9) == []
+    assert [message.state for message in trail(database, 1).messages] == ["sent"]
+
+
+def test_a_message_that_is_being_sent_stays_its_holders(jobs, keep, outbox, database):
+    keep()
+    jobs.settle(jobs.claim(), scored(finding(1), messages=[outgoing()]))
+    (held,) = outbox.claim(1)
+    decided_again(jobs)
+    assert outbox.claim(9) == []
+    assert outbox.sent(held)
+    with database.read() as connection:
+        assert bytes(connection.execute(sa.select(tables.outbox.c.body)).scalar_one()) == b"{}"
 
 
 def test_a_worker_from_before_the_requeue_writes_nothing(jobs, keep, clock):
@@ -242,6 +324,20 @@ def test_bytes_that_rotted_on_the_disk_are_quarantined_not_scored(jobs, keep, da
         connection.execute(tables.arrivals.update().where(tables.arrivals.c.id == 1).values(payload=b"rotten"))
     assert jobs.claim().arrival.key == "k1"
     assert (state(database).state, state(database).reason) == ("quarantined", "our_fault")
+
+
+def test_a_clock_that_steps_back_makes_nothing_new_wait(jobs, keep, outbox, clock):
+    keep()
+    clock.pass_s(-3600)
+    jobs.settle(jobs.claim(), scored(finding(1), messages=[outgoing()]))
+    clock.pass_s(-3600)
+    (message,) = outbox.claim(1)
+    outbox.bury(message, Reason.EXPIRED)
+    assert jobs.requeue(1)
+    assert outbox.requeue(message.id)
+    clock.pass_s(-3600)
+    assert jobs.claim().id == 1
+    assert outbox.claim(1)[0].id == message.id
 
 
 def test_waiting_ends_at_once_when_something_is_due(jobs, keep):

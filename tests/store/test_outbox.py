@@ -25,10 +25,14 @@ def test_a_message_comes_out_as_it_was_put(outbox, clock):
     assert (claimed.attempts, claimed.created_at) == (1, clock.now)
 
 
-def test_a_key_is_put_once(outbox):
+def test_a_key_has_one_message_the_last_that_was_put_before_it_went_out(outbox):
     assert outbox.put(outgoing("k"))
-    assert not outbox.put(outgoing("k", body=b"other"))
-    assert len(outbox.claim(10)) == 1
+    assert outbox.put(outgoing("k", body=b"other"))
+    (message,) = outbox.claim(10)
+    assert message.outgoing.body == b"other"
+    assert not outbox.put(outgoing("k", body=b"too late"))
+    outbox.sent(message)
+    assert not outbox.put(outgoing("k", body=b"too late"))
 
 
 def test_the_oldest_come_first_and_as_many_as_asked(outbox, put):
@@ -51,7 +55,6 @@ def test_a_held_up_channel_delays_nobody(outbox, put):
         (lambda outbox, message, _now: outbox.sent(message), {"sent": 1}),
         (lambda outbox, message, _now: outbox.bury(message, Reason.EXPIRED), {"buried": 1}),
         (lambda outbox, message, now: outbox.retry(message, Reason.DESTINATION_UNAVAILABLE, now), {"waiting": 1}),
-        (lambda outbox, message, _now: outbox.release(message), {"waiting": 1}),
         (lambda outbox, message, _now: outbox.extend(message), {"leased": 1}),
     ],
 )
@@ -71,13 +74,22 @@ def test_a_retry_waits_for_its_time_and_counts(outbox, put, clock):
     outbox.retry(outbox.claim(1)[0], Reason.UNAUTHORISED, clock.now + timedelta(seconds=9))
     assert outbox.claim(1) == []
     clock.pass_s(9)
-    assert outbox.claim(1)[0].attempts == 2
+    (again,) = outbox.claim(1)
+    assert (again.attempts, again.reason) == (2, Reason.UNAUTHORISED)
 
 
-def test_a_release_does_not_count(outbox, put):
+@pytest.mark.parametrize(("restart_age", "age_s"), [(False, 100), (True, 10)])
+def test_a_retry_for_another_cause_may_begin_the_age_anew(outbox, put, clock, restart_age, age_s):
     put("a")
-    outbox.release(outbox.claim(1)[0])
-    assert outbox.claim(1)[0].attempts == 1
+    clock.pass_s(90)
+    (message,) = outbox.claim(1)
+    assert message.reason is None
+    later = clock.now + timedelta(seconds=10)
+    assert outbox.retry(message, Reason.PATIENT_UNKNOWN, later, restart_age=restart_age)
+    clock.pass_s(10)
+    (again,) = outbox.claim(1)
+    assert clock.now - again.created_at == timedelta(seconds=age_s)
+    assert again.reason is Reason.PATIENT_UNKNOWN
 
 
 @pytest.mark.parametrize("end", ["sent", "buried"])

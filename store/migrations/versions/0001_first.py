@@ -63,6 +63,7 @@ def upgrade() -> None:
         sa.Column("severity", sa.Integer, nullable=False),
         sa.Column("assessments", sa.Integer, nullable=False),
         sa.Column("abstentions", sa.Integer, nullable=False),
+        sa.Column("messages", sa.Integer, nullable=False),
         sa.Column("thresholds_sha256", sa.String(64), nullable=False),
         sa.Column("decided_at", sa.BigInteger, nullable=False),
         sa.Column("facts", JSON, nullable=False),
