@@ -123,13 +123,17 @@ class DicomServer:
             raise RuntimeError("not started")
         return int(self._server.server_address[1])
 
+    @property
+    def alive(self) -> bool:
+        """Whether associations are being accepted."""
+        return self._thread is not None and self._thread.is_alive() and not self._stopping
+
     def stop(self, timeout_s: float) -> None:
         """Refuse new associations, answer what is being received or committed, then abort the associations left."""
         if self._server is None or self._thread is None:
             return
         self._stopping = True
         self._server.drain(timeout_s)
-        self._thread.join()
         self._server = None
 
     def _entity(self) -> AE:

@@ -16,9 +16,11 @@ import select
 import socket
 import ssl
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +41,7 @@ from listener.dicom_peers import Refusal, common_name
 
 MAX_PDU = 262_144  # DCMTK sends 131,072 at most whatever is offered; others fill what they are given
 SPARE_CONNECTIONS = 16  # beyond the associations: callers that have yet to be rejected
+NO_DESCRIPTORS_S = 0.2  # accept(2) fails at once while the process is out of descriptors
 LINGER_S = 2.0  # for the peer to close after the last PDU (PS3.8 state 13)
 
 # What pynetdicom raises on PDUs it cannot make sense of. The texts may quote the peer: never logged.
@@ -119,11 +122,38 @@ class _WakingQueue(queue.Queue[Any]):
 class _Socket(AssociationSocket):  # type: ignore[misc]
     deadline_s = 30.0
 
+    _ahead = b""  # read to see whether there is anything to read
+
+    def has_data(self) -> bool:
+        """Tell whether a read can begin: a TLS record that is there may be incomplete, or hold none of the peer's data.
+
+        Waiting for the rest in a read would make us deaf to everything else.
+        """
+        if self._ahead or not isinstance(self.socket, ssl.SSLSocket) or self.socket.pending():
+            return True
+        patience_s = self.socket.gettimeout()
+        self.socket.settimeout(0)
+        try:
+            self._ahead = self.socket.recv(1)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False
+        except OSError:  # the read will meet it again
+            return True
+        finally:
+            self.socket.settimeout(patience_s)
+        return True
+
+    def skip(self) -> bool:
+        """Throw away what has come; ``False`` at the end of the stream."""
+        ahead, self._ahead = self._ahead, b""
+        return bool(ahead or self.socket.recv(65_536))
+
     def recv(self, nr_bytes: int) -> bytearray:
         """Read exactly ``nr_bytes``, fewer only at the end of the stream. Raises ``OSError`` when too long or late."""
         if nr_bytes > MAX_PDU:
             raise OSError("longer than the PDU length we announced")
-        buffer, got = bytearray(nr_bytes), 0
+        buffer, got = bytearray(nr_bytes), len(self._ahead)
+        buffer[:got], self._ahead = self._ahead, b""
         until = time.monotonic() + self.deadline_s
         with memoryview(buffer) as view:
             while got < nr_bytes:
@@ -259,14 +289,14 @@ class _Provider(DULServiceProvider):  # type: ignore[misc]
         ready = {fd for fd, _ in poller.poll(timeout_s * 1000)}
         if self._waker.ours.fileno() in ready:
             self._waker.clear()
-        return sock.fileno() in ready
+        return sock.fileno() in ready and self.socket.has_data()
 
     def _linger(self) -> None:
         """Let the peer close first: closing with bytes unread would reset the connection and lose our last PDU."""
         until = time.monotonic() + LINGER_S
         try:
             while (left := until - time.monotonic()) > 0 and not self._kill_thread:
-                if self._readable(left) and not self.socket.socket.recv(65_536):
+                if self._readable(left) and not self.socket.skip():
                     break
         except OSError:
             pass
@@ -306,6 +336,13 @@ class _Association(Association):  # type: ignore[misc]
             certificate_cn=self._certificate_cn,
         )
         return self._service.admit(self, self.caller)
+
+    def cut(self) -> None:
+        """Wake a thread that waits for the rest of a PDU, or for the peer to take ours."""
+        wrapped = self.dul.socket
+        if wrapped is not None and wrapped.socket is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(wrapped.socket, socket.SHUT_RDWR)  # past the TLS layer, which others are using
 
     def context(self, context_id: int) -> PresentationContext | None:
         """Return the accepted presentation context of this number."""
@@ -391,9 +428,32 @@ class Server(ThreadedAssociationServer):  # type: ignore[misc]
         self.service = service
         self.associations: set[_Association] = set()
         self._tls = tls
+        self._draining = threading.Event()
         self._slots = threading.BoundedSemaphore(ae.maximum_associations + SPARE_CONNECTIONS)
         super().__init__(ae, bind, ae.ae_title, ae.supported_contexts, request_handler=_Handler)
         ae._servers.append(self)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept; where that fails wait a little, as the listening socket stays ready and would be tried at once."""
+        try:
+            found: tuple[socket.socket, Any] = self.socket.accept()
+        except OSError:
+            self._draining.wait(NO_DESCRIPTORS_S)
+            raise
+        return found
+
+    def process_request(self, request: socket.socket, client_address: Any) -> None:
+        """Serve the connection in a thread of its own; where there is none to be had, the slot is given back."""
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # can't start new thread
+            self._slots.release()
+            raise
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Report a connection that failed; the library prints the text of the exception."""
+        fault = sys.exception()
+        self.service.report("fault", _place(fault) if fault else "")
 
     def verify_request(self, request: socket.socket, client_address: object) -> bool:
         """Drop connections beyond the bound before they cost a thread."""
@@ -427,11 +487,15 @@ class Server(ThreadedAssociationServer):  # type: ignore[misc]
 
     def drain(self, timeout_s: float) -> None:
         """Stop accepting, let messages under way be answered, then end every association."""
-        self.shutdown()
         until = time.monotonic() + timeout_s
+        self._draining.set()
+        closing = threading.Thread(target=self.shutdown, name="dicom-closing", daemon=True)
+        closing.start()
+        closing.join(timeout_s)
         for association in tuple(self.associations):
             association.dul.drain()
         for association in tuple(self.associations):
             association.ended.wait(max(0.0, until - time.monotonic()))
         for association in tuple(self.associations):
             association.dul.kill_dul()
+            association.cut()

@@ -1,3 +1,4 @@
+import errno
 import io
 import logging
 import socket
@@ -9,6 +10,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from queue import Queue
+from time import monotonic
 
 import pytest
 from pydicom import dcmread, dcmwrite
@@ -553,6 +555,57 @@ def test_tls_1_1_is_refused(tls_server, authority, carts):
 def test_a_caller_that_does_not_shake_hands_keeps_nobody_waiting(tls_server, authority, carts):
     with connected(tls_server), associated(tls_server, tls=client_tls(authority, carts["cart1"])) as association:
         assert association.send_c_echo().Status == 0x0000
+
+
+def test_a_tls_record_without_data_keeps_stop_from_nothing(tls_server, authority, carts):
+    with associated(tls_server, tls=client_tls(authority, carts["cart1"])) as association:
+        assert association.send_c_echo().Status == 0x0000
+        raw = association.dul.socket.socket
+        socket.socket.send(raw, b"\x17\x03\x03\x40\x00half a record")  # past the TLS layer
+        association._reactor_checkpoint.clear()
+        began = monotonic()
+        tls_server.stop(4)
+        assert monotonic() - began < 2
+        association._reactor_checkpoint.set()
+
+
+def test_stop_keeps_to_its_time_with_a_peer_that_hangs_inside_a_pdu(server):
+    with associated(server) as association:
+        assert association.send_c_echo().Status == 0x0000
+        association.dul.socket.socket.sendall(b"\x04\x00\x00\x00\xff\xff")
+        began = monotonic()
+        server.stop(0.5)
+        assert monotonic() - began < 0.6
+        assert not server.alive
+
+
+def test_a_door_out_of_descriptors_accepts_again_later_and_is_not_busy_meanwhile(store, events, monkeypatch):
+    accept, tries = socket.socket.accept, []
+
+    def no_descriptors(listening):
+        if len(tries) < 2:
+            tries.append(monotonic())
+            raise OSError(errno.EMFILE, "too many open files")
+        return accept(listening)
+
+    monkeypatch.setattr(socket.socket, "accept", no_descriptors)
+    with running(store, events) as server, associated(server) as association:
+        assert association.send_c_echo().Status == 0x0000
+    assert tries[1] - tries[0] >= 0.19
+
+
+def test_a_connection_for_which_there_is_no_thread_gives_its_place_back(store, events, monkeypatch):
+    def no_thread(self):
+        raise RuntimeError("can't start new thread")
+
+    with running(store, events, max_associations=1) as server:
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", no_thread)
+            for _ in range(SPARE_CONNECTIONS + 5):
+                with connected(server) as raw:
+                    assert closed(raw)
+        with associated(server) as association:
+            assert association.send_c_echo().Status == 0x0000
 
 
 def dcmtk(program, server, *arguments):

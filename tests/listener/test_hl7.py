@@ -1,5 +1,6 @@
 """Real sockets on port 0; the store is a callable that answers when it is told."""
 
+import errno
 import itertools
 import queue
 import socket
@@ -7,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from ipaddress import ip_network
+from time import monotonic
 
 import pytest
 
@@ -407,3 +409,33 @@ def test_a_port_in_use_is_said_at_the_start(serve: Serve) -> None:
     port = serve(at_once).port
     with pytest.raises(OSError, match="in use"):
         Hl7Server(Hl7Door(port=port), at_once).start()
+
+
+def test_a_door_out_of_descriptors_accepts_again_later(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken, failed = socket.socket.accept, threading.Event()
+
+    def accept(listening: socket.socket) -> object:
+        if not failed.is_set():
+            failed.set()
+            raise OSError(errno.EMFILE, "too many open files")
+        return taken(listening)
+
+    monkeypatch.setattr(socket.socket, "accept", accept)
+    peer = connect(serve(at_once))
+    peer.send(oru(1))
+    assert peer.answers(1) == [("AA", "1")]
+    assert failed.is_set()
+
+
+def test_stopping_keeps_to_its_time_with_peers_that_hang(serve: Serve, connect: Connect) -> None:
+    store = Store()
+    server = serve(store)
+    waiting, silent = connect(server), connect(server)
+    waiting.send(oru(1))
+    silent.socket.sendall(framed(oru(2))[:-10])
+    store.take(1)
+    began = monotonic()
+    server.stop(0.6)
+    assert monotonic() - began <= 0.65
