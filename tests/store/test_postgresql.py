@@ -5,6 +5,7 @@ import pytest
 from config import schema
 from domain.errors import Permanent, Transient
 from domain.reason import Reason
+from store import keep
 from store.database import migrate, open_database
 from store.inbox import Inbox
 from store.jobs import Jobs
@@ -57,6 +58,24 @@ def test_a_server_that_went_away_means_later_and_everything_works_when_it_is_bac
     assert jobs.claim().arrival.key == "meanwhile"
     inbox.close()
     jobs.close()
+
+
+def test_a_connection_lost_in_the_middle_of_a_transaction_means_later(cluster, server, settings, monkeypatch):
+    place = keep.Batch.place
+
+    def lost(batch, item):
+        receipt = place(batch, item)
+        name = settings.url.split("/")[3].split("?")[0]
+        cluster.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        return receipt
+
+    inbox = Inbox(server, same_content=lambda *_: False, settings=settings)
+    monkeypatch.setattr(keep.Batch, "place", lost)
+    problem = inbox.accept(arrival("k")).exception(60)
+    monkeypatch.setattr(keep.Batch, "place", place)
+    assert isinstance(problem, Transient)
+    assert inbox.accept(arrival("k")).result(60) == "new"
+    inbox.close()
 
 
 def test_a_waiter_survives_a_restart_and_is_woken_again(cluster, server):
