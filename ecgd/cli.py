@@ -13,7 +13,7 @@ import typer
 
 from config.load import InvalidConfiguration, load
 from config.schema import Settings
-from domain.errors import Permanent, Problem, Rejected
+from domain.errors import Permanent, Problem, Rejected, Transient
 
 WANTING, REFUSED, INVALID = 1, 3, 4
 DEFAULT = Path("/etc/ecgd/ecgd.yaml")
@@ -53,11 +53,13 @@ def _settings_or_defaults(path: Path) -> Settings:
 
 @contextmanager
 def _starting() -> Iterator[None]:
-    """A role that cannot start says why in one line and ends with 4."""
+    """A role that cannot start says why in one line and ends with 4, or with 1 where another try may help."""
     try:
         yield
     except Permanent as error:
         _end(INVALID, f"cannot run: {error.detail or error.reason}")
+    except Transient as error:  # systemd starts it again
+        _end(WANTING, f"cannot run now: {error.detail or error.reason}")
 
 
 @app.command()

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
+from math import inf
 
 import structlog
 
@@ -20,6 +21,7 @@ from store.retry import next_attempt
 log = structlog.get_logger()
 Clock = Callable[[], datetime]
 STOPPED_S = 300.0  # a destination that forbids us is asked again only this often, so that a mended one comes back
+OUR_WAIT_S = 10.0
 STUCK = 5  # different arrivals in a row that failed through no fault of theirs: the worker itself is broken
 
 
@@ -67,15 +69,14 @@ class JobQueue:
         """Try again later. What is not the arrival's fault costs it no attempt, and makes the worker doubt itself."""
         reason = error.reason if isinstance(error, Problem) else Reason.OUR_FAULT
         health.RETRIES.labels(reason).inc()
-        wait_s = next_attempt(
-            job.attempts, first_wait_s=1, longest_wait_s=300, give_up_s=float("inf"), age_s=0, jitter=random.random()
-        )
-        at = self._clock() + timedelta(seconds=wait_s or 300)
-        if isinstance(error, Problem):
-            self._jobs.release(job, at)
-        else:
-            self._jobs.retry(job, reason, at)
         self._failed.add(job.id)
+        if isinstance(error, Problem):
+            self._jobs.release(job, self._clock() + timedelta(seconds=OUR_WAIT_S))
+        else:
+            wait_s = next_attempt(
+                job.attempts, first_wait_s=1, longest_wait_s=300, give_up_s=inf, age_s=0, jitter=random.random()
+            )
+            self._jobs.retry(job, reason, self._clock() + timedelta(seconds=wait_s or OUR_WAIT_S))
         if self.is_stuck:
             self._stuck()
 
