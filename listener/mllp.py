@@ -14,6 +14,7 @@ from enum import Enum
 
 VT, FS, FS_CR = b"\x0b", b"\x1c", b"\x1c\r"
 MOST_NOISE = 4096
+GATHER = 65_536  # chunks below this are put together
 HEAD = 8192  # of an oversized message: enough for its MSH
 
 
@@ -42,20 +43,26 @@ Event = Message | TooLarge | Stop
 
 
 class Framer:
-    """Finds messages in a stream; every byte is looked at once and copied twice, whatever the size of the chunks."""
+    """Finds messages in a stream; every byte is looked at once and copied once, whatever the size of the chunks.
+
+    Chunks of a message that goes on are kept as they came and joined at its end: growing one buffer would copy, and
+    have the kernel clear, megabytes over and over. Small ones are gathered, so that a chunk an octet costs no more.
+    """
 
     def __init__(self, max_message: int) -> None:
         self._max = max_message
-        self._buffer = bytearray()
-        self._open = False  # VT seen; the buffer begins with the first byte after it
-        self._searched = 0
+        self._rest = b""  # the last chunk, from ``_at`` on not yet looked at
+        self._at = 0
+        self._pieces: list[bytes | bytearray] = []  # of the open message, before ``_rest``; its end is not in them
+        self._held = 0
+        self._open = False  # VT seen
         self._noise = 0
         self._over = False
 
     @property
     def buffered(self) -> int:
         """Bytes held."""
-        return len(self._buffer)
+        return self._held + len(self._rest) - self._at
 
     @property
     def inside(self) -> bool:
@@ -65,7 +72,7 @@ class Framer:
     def feed(self, chunk: bytes) -> None:
         """Take what the peer sent; ask ``next_event`` until it needs data."""
         if not self._over:
-            self._buffer += chunk
+            self._rest, self._at = self._rest[self._at :] + chunk, 0
 
     def next_event(self) -> Event:
         """Return the next message, or why there is none."""
@@ -74,41 +81,63 @@ class Framer:
         if not self._open and not self._begin():
             return Stop.NOISE if self._noise > MOST_NOISE else Stop.NEED_DATA
         end = self._find_end()
-        if end > self._max or (end < 0 and len(self._buffer) > self._max + len(FS_CR)):
+        if end is None:
+            self._keep()
+            return self._too_large() if self._held > self._max + len(FS_CR) else Stop.NEED_DATA
+        if self._held + end - self._at > self._max:
+            self._keep()
             return self._too_large()
-        if end < 0:
-            self._searched = max(0, len(self._buffer) - 1)  # FS may be the last byte so far
-            return Stop.NEED_DATA
         return self._take(end)
 
     def _begin(self) -> bool:
-        start = self._buffer.find(VT)
-        self._noise += len(self._buffer) if start < 0 else start
+        start = self._rest.find(VT, self._at)
+        self._noise += (len(self._rest) if start < 0 else start) - self._at
         if self._noise > MOST_NOISE or start < 0:
-            self._buffer.clear()
+            self._rest, self._at = b"", 0
             return False
-        del self._buffer[: start + 1]  # bytearray drops its front without moving the rest
-        self._open, self._searched, self._noise = True, 0, 0
+        self._at = start + 1
+        self._open, self._noise = True, 0
         return True
 
-    def _find_end(self) -> int:
-        """One octet is looked for sixty times faster than two; a lone FS must not make that a loop over octets."""
-        end = self._buffer.find(FS, self._searched)
-        if end < 0 or self._buffer.startswith(FS_CR, end):
-            return end
-        return self._buffer.find(FS_CR, end)
+    def _find_end(self) -> int | None:
+        """Where FS CR begins in the last chunk: -1 when FS ended the one before.
+
+        One octet is looked for sixty times faster than two; a lone FS must not make that a loop over octets.
+        """
+        if self._pieces and self._pieces[-1].endswith(FS) and self._rest.startswith(b"\r"):
+            return -1
+        end = self._rest.find(FS, self._at)
+        if end >= 0 and not self._rest.startswith(FS_CR, end):
+            end = self._rest.find(FS_CR, end)
+        return None if end < 0 else end
+
+    def _keep(self) -> None:
+        """Put the last chunk with the message's others."""
+        piece = self._rest[self._at :] if self._at else self._rest
+        self._rest, self._at = b"", 0
+        self._held += len(piece)
+        if len(piece) >= GATHER:
+            self._pieces.append(piece)
+        elif piece and self._pieces and isinstance(self._pieces[-1], bytearray) and len(self._pieces[-1]) < GATHER:
+            self._pieces[-1] += piece
+        elif piece:
+            self._pieces.append(bytearray(piece))
 
     def _take(self, end: int) -> Message:
-        restart = self._buffer.rfind(VT, 0, end)
-        with memoryview(self._buffer) as view:
-            payload = bytes(view[restart + 1 : end])
-        del self._buffer[: end + len(FS_CR)]
-        self._open = False
-        return Message(payload)
+        if self._pieces:
+            last = memoryview(self._rest)[self._at : max(end, 0)]
+            payload = b"".join((*self._pieces, last))
+            payload = payload[:-1] if end < 0 else payload  # FS
+        else:
+            payload = self._rest[self._at : end]
+        restart = payload.rfind(VT)
+        self._at = end + len(FS_CR)
+        self._pieces, self._held, self._open = [], 0, False
+        return Message(payload[restart + 1 :])
 
     def _too_large(self) -> TooLarge:
-        head = bytes(self._buffer[:HEAD])
-        self._buffer.clear()
+        head = b"".join(self._pieces[: HEAD + 1])[:HEAD]
+        self._pieces, self._held = [], 0
         self._open, self._over = False, True
         return TooLarge(head)
 

@@ -1,4 +1,5 @@
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -90,3 +91,34 @@ def test_megabytes_in_small_chunks_cost_no_more_than_their_length() -> None:
 
     small, large = min(seconds(1 << 20) for _ in range(3)), min(seconds(8 << 20) for _ in range(3))
     assert large < 8 * small * 4  # eight times the work; a quadratic framer takes sixty-four times as long
+
+
+def test_a_long_message_in_large_and_in_tiny_chunks_is_the_same() -> None:
+    body = bytes(range(32, 127)) * 4000 + b"\x1c\n" + b"x" * 200_000
+    stream = framed(body) + framed(b"next")
+    for size in (7, 1000, 65_536, 262_144):
+        chunks = [stream[i : i + size] for i in range(0, len(stream), size)]
+        assert events(*chunks, max_message=1 << 20) == [Message(body), Message(b"next")]
+
+
+def test_an_end_cut_between_two_chunks_is_found_whatever_came_before_it() -> None:
+    body = b"x" * 100_000
+    assert events(b"\x0b" + body + b"\x1c", b"\r\x0bB\x1c", b"\r", max_message=1 << 20) == [
+        Message(body),
+        Message(b"B"),
+    ]
+
+
+def test_a_long_message_costs_no_second_buffer_that_grows() -> None:
+    chunks = [b"\x0b" + b"x" * 262_144, *[b"x" * 262_144] * 40, b"\x1c\r"]
+    framer = Framer(32 << 20)
+    tracemalloc.start()
+    try:
+        for chunk in chunks[:-1]:
+            framer.feed(chunk)
+            framer.next_event()
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20  # the chunks themselves were there before
+    finally:
+        tracemalloc.stop()
+    framer.feed(chunks[-1])
+    assert isinstance(framer.next_event(), Message)
