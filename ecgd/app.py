@@ -15,7 +15,7 @@ import structlog
 
 from config.schema import Settings
 from ecgd import loop
-from ecgd.health import REGISTRY, Gauges, Health, HealthPage, door_event, set_up_logging
+from ecgd.health import REGISTRY, STOP_SIGNALS, Gauges, Health, HealthPage, door_event, set_up_logging
 from ecgd.schedule import schedule
 from store.database import Database, migrate, open_database
 
@@ -142,8 +142,7 @@ def _role(name: str, settings: Settings, port: int) -> Iterator[tuple[ExitStack,
     """What every role shares: logs, stop signals, the migrated database, the health page; undone in reverse."""
     set_up_logging(settings.logging, name)
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # before any thread: all inherit it
     health = Health(stale_s=max(120.0, settings.reading.timeout_s * 2 + 60))
     with ExitStack() as stack:
         stack.callback(health.close)

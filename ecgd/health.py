@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
@@ -25,6 +26,7 @@ from config.schema import Logging
 
 log = structlog.get_logger()
 
+STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 REGISTRY = CollectorRegistry()
 ARRIVALS = Counter("ecgd_arrivals", "Arrivals committed and acknowledged", ["door", "receipt"], registry=REGISTRY)
 REFUSED = Counter("ecgd_refused", "Input refused at a door", ["door", "reason"], registry=REGISTRY)
@@ -129,9 +131,15 @@ class Health:
         log.info("stopping")
 
     def watch(self, stop: threading.Event, every_s: float = 5.0) -> None:
-        """Feed the watchdog until ``stop``, as long as every loop moves."""
-        while not stop.wait(every_s):
-            if stale := self.stale():
+        """Feed the watchdog, as long as every loop moves, until ``stop`` or a signal to stop; then ``stop`` is set.
+
+        The signals are blocked and fetched here: a handler that sets an event may meet the lock it needs held by the
+        very thread it interrupts.
+        """
+        while not stop.is_set():
+            if signal.sigtimedwait(STOP_SIGNALS, every_s):
+                stop.set()
+            elif stale := self.stale():
                 log.error("stale", loops=stale)
             else:
                 self.alive()
