@@ -176,6 +176,7 @@ def _serve(settings: Reading) -> None:
     os.dup2(2, 1)  # a library that prints does not break the protocol
     sys.excepthook = _last_words
     _limit(settings)
+    sys.modules["pymupdf.layout"] = None  # type: ignore[assignment] # an ONNX model that nobody asks: 0.7 s at start
     from adapters import formats  # the parsers' libraries are loaded here, never in the parent
 
     _send(pipe_out, {"ready": True}, [])
