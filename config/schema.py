@@ -13,7 +13,7 @@ Port = Annotated[int, Field(ge=0, le=65535, description="TCP port; 0 lets the sy
 AeTitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[\x21-\x5b\x5d-\x7e][\x20-\x5b\x5d-\x7e]*$")]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 Probability = Annotated[float, Field(ge=0, le=1)]
-Potassium = Annotated[float, Field(ge=1, le=12, description="mmol/L")]
+Potassium = Annotated[float, Field(ge=1.5, le=7.5, description="mmol/L; estimates are bounded to the same range")]
 
 
 def _zone(name: str) -> str:
@@ -191,9 +191,10 @@ class PatientMatching(Strict):
 
     systems: dict[str, str] = Field({}, description="assigning authority -> FHIR identifier.system")
     default_system: str | None = Field(
-        None, description="system of identifiers without an authority; absent: unidentified"
+        None, description="system of identifiers from senders that name no authority; absent: unidentified"
     )
-    encounter_system: str | None = None
+    encounter_systems: dict[str, str] = Field({}, description="assigning authority -> system of its visit numbers")
+    encounter_system: str | None = Field(None, description="system of visit numbers without an authority")
     unknown: Literal["hold", "create"] = Field("hold", description="hold: retry, then bury with patient_unknown")
 
 

@@ -8,6 +8,9 @@ from config.schema import Fhir, PatientMatching
 from domain.ecg import Identifier, Patient
 from domain.finding import Finding
 
+RECORD_NUMBERS = {"", "MR", "MRN", "PI", "PT"}
+"""Identifier types (HL7 table 0203) that name a person in a record: no account, visit, licence or insurance does."""
+
 
 def token(system: str, value: str) -> str:
     r"""The search ``identifier=system|value``: ``\ $ , |`` escaped inside both (R4 3.1.1.4.0.1), percent-encoded."""
@@ -25,17 +28,24 @@ def urn(system: str, value: str) -> str:
     return f"urn:uuid:{uuid5(NAMESPACE_URL, f'{system}|{value}')}"
 
 
+def record_numbers(patient: Patient) -> tuple[Identifier, ...]:
+    """The identifiers that name a person in somebody's record, medical record numbers first."""
+    usable = (one for one in patient.identifiers if one.value and one.type.upper() in RECORD_NUMBERS)
+    return tuple(sorted(usable, key=lambda one: one.type.upper() not in {"MR", "MRN"}))
+
+
 def identifiers(patient: Patient, matching: PatientMatching) -> tuple[tuple[str, str], ...]:
-    """The ``(system, value)`` pairs the EHR would know, medical record numbers first; empty: unidentified."""
-    ordered = sorted(patient.identifiers, key=lambda identifier: identifier.type != "MR")
-    pairs = ((_system(identifier, matching), identifier.value) for identifier in ordered)
-    return tuple((system, value) for system, value in pairs if system and value)
+    """The ``(system, value)`` pairs the EHR would know, medical record numbers first; empty: unidentified.
 
-
-def _system(identifier: Identifier, matching: PatientMatching) -> str | None:
-    if identifier.authority:
-        return matching.systems.get(identifier.authority)
-    return matching.default_system
+    A sender that names authorities at all leaves one out for a reason: then nothing is taken for ours by default.
+    """
+    names_authorities = any(one.authority for one in patient.identifiers)
+    default = None if names_authorities else matching.default_system
+    pairs = (
+        (matching.systems.get(one.authority) if one.authority else default, one.value)
+        for one in record_numbers(patient)
+    )
+    return tuple((system, value) for system, value in pairs if system)
 
 
 def subject(finding: Finding, settings: Fhir) -> dict[str, Any]:
@@ -71,7 +81,10 @@ def patient_to_create(finding: Finding, settings: Fhir) -> tuple[tuple[str, str]
 def encounter(finding: Finding, settings: Fhir) -> dict[str, Any] | None:
     """The visit by identifier alone: a logical reference stands even where the EHR does not know the visit."""
     visit = finding.ecg.order.encounter
-    system = settings.patient.encounter_system
-    if visit is None or not visit.value or not system:
+    if visit is None or not visit.value:
+        return None
+    matching = settings.patient
+    system = matching.encounter_systems.get(visit.authority) if visit.authority else matching.encounter_system
+    if not system:
         return None
     return {"type": "Encounter", "identifier": {"system": system, "value": visit.value}}

@@ -25,6 +25,13 @@ INVALID = [
         "thresholds: {potassium: {low: 5.6}}",
         ["thresholds.potassium (line 1): severe_low < low < high < severe_high must hold"],
     ),
+    (
+        "thresholds: {potassium: {severe_low: 1.4, severe_high: 7.6}}",  # no estimate would ever reach them
+        [
+            "thresholds.potassium.severe_low (line 1): Input should be greater than or equal to 1.5",
+            "thresholds.potassium.severe_high (line 1): Input should be less than or equal to 7.5",
+        ],
+    ),
     ("thresholds: {arrest: {high: 20}}", ["thresholds.arrest.high (line 1): Input should be less than or equal to 1"]),
     (
         "reading: {timezone: Berlin}",

@@ -13,6 +13,7 @@ import pytest
 
 from delivery.coding import ARREST_HORIZON, HTEST, LOINC
 from delivery.fhir import bundle
+from domain.ecg import Identifier, Order, Patient
 from domain.errors import Permanent
 from domain.finding import Output, Status
 from domain.reason import Reason
@@ -263,6 +264,37 @@ def test_nobody_is_guessed_an_unidentified_ecg_says_so(name, unknown):
 def test_the_default_system_is_for_identifiers_without_an_authority_only():
     matching = findings.MATCHING.model_copy(update={"systems": {}, "default_system": "urn:d"})
     assert "reference" not in arrest(TABLE["normal"], patient=matching)["subject"]
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [
+        ([("A778", "HOSP", "AN"), ("4711", "HOSP", "PI")], "4711"),
+        ([("4711", "HOSP", "PI"), ("12", "HOSP", "mr")], "12"),
+        ([("12", "HOSP", "MRN")], "12"),
+        ([("V99", "HOSP", "VN")], None),
+        ([("55", "OTHER", "MR"), ("123-45-6789", "", "SS")], None),
+        ([("55", "OTHER", "MR"), ("66", "", "")], None),
+        ([("123-45-6789", "", "SS")], None),
+        ([("66", "", "")], "66"),
+    ],
+)
+def test_only_a_record_number_names_a_patient(given, value):
+    people = tuple(Identifier(value=v, authority=authority, type=kind) for v, authority, kind in given)
+    matching = findings.MATCHING.model_copy(update={"default_system": findings.MRN})
+    finding = findings.finding(findings.arrest(), patient=Patient(identifiers=people))
+    query = None if value is None else f"Patient?identifier=urn%3Aoid%3A1.2.3.4%7C{value}"
+    assert arrest(finding, patient=matching)["subject"].get("reference") == query
+
+
+@pytest.mark.parametrize(
+    ("authority", "system"), [("", "urn:oid:1.2.3.5"), ("HOSP", "urn:oid:1.2.3.6"), ("ELSEWHERE", None)]
+)
+def test_a_visit_number_is_its_authority_s_and_of_nobody_else(authority, system):
+    matching = findings.MATCHING.model_copy(update={"encounter_systems": {"HOSP": "urn:oid:1.2.3.6"}})
+    order = Order(encounter=Identifier(value="E-55", authority=authority))
+    found = arrest(findings.finding(findings.arrest(), order=order), patient=matching)
+    assert found.get("encounter", {}).get("identifier", {}).get("system") == system
 
 
 def test_the_visit_is_named_without_claiming_that_the_ehr_has_it():
