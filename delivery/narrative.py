@@ -111,6 +111,12 @@ def clock(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC{offset}"
 
 
+def doubts(finding: Finding) -> str:
+    """One sentence: what is doubtful about the recording; empty when nothing is."""
+    found = [_WARNINGS.get(one, one.value.replace("_", " ")) for one in finding.ecg.origin.warnings]
+    return f"Doubts about the recording: {', '.join(found)}." if found else ""
+
+
 def provenance(answer: Score | Abstention, finding: Finding) -> str:
     """Which model, which weights, which thresholds."""
     return (
@@ -123,16 +129,13 @@ def told(answer: Assessment | Abstention, finding: Finding, *more: str) -> tuple
     """Everything a reader of one answer should know, the gravest first; ``more`` follows the verdict."""
     score = answer.score if isinstance(answer, Assessment) else answer
     estimate = isinstance(answer, Assessment) and score.output is Output.POTASSIUM
-    doubts = ", ".join(
-        _WARNINGS.get(warning, warning.value.replace("_", " ")) for warning in finding.ecg.origin.warnings
-    )
     lines = (
         STAND_IN if score.status is Status.STAND_IN else "",
         verdict(answer) if isinstance(answer, Assessment) else refusal(answer),
         *more,
         NOT_A_BLOOD_VALUE if estimate else "",
         when(finding),
-        f"Doubts about the recording: {doubts}." if doubts else "",
+        doubts(finding),
         provenance(score, finding),
     )
     return tuple(line for line in lines if line)

@@ -41,11 +41,19 @@ def _alerts(finding: Finding, settings: Settings) -> tuple[Outgoing, ...]:
         return ()
     expires_at = finding.received_at + timedelta(seconds=settings.alerts.expire_s)
     hooks = (
-        _outgoing(finding, f"webhook:{hook.name}", "application/json", webhook_body(finding, critical), expires_at)
+        _outgoing(
+            finding,
+            f"webhook:{hook.name}",
+            "application/json",
+            webhook_body(finding, critical, settings.fhir),
+            expires_at,
+        )
         for hook in settings.alerts.webhooks
     )
     mails = (
-        _outgoing(finding, f"smtp:{box.name}", "message/rfc822", mail(finding, critical, box), expires_at)
+        _outgoing(
+            finding, f"smtp:{box.name}", "message/rfc822", mail(finding, critical, box, settings.fhir), expires_at
+        )
         for box in settings.alerts.smtp
     )
     return (*hooks, *mails)

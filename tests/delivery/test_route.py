@@ -1,6 +1,7 @@
 """Who hears what."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
@@ -10,7 +11,7 @@ import pytest
 from config.schema import Alerts, Models, Settings, Smtp, Webhook
 from delivery.alert import location
 from delivery.route import messages
-from domain.ecg import Identifier, Order
+from domain.ecg import Identifier, Order, Patient, ReadWarning
 from domain.finding import Output, Severity, Status
 from tests.delivery import findings
 
@@ -147,6 +148,45 @@ def test_without_place_or_time_the_mail_says_that_it_does_not_know():
     text = mail(findings.finding(*findings.CRITICAL.assessments, order=Order(), acquired_at=None)).get_content()
     assert "Location: not given" in text
     assert "Time of recording not given" in text
+
+
+NOT_IDENTIFIED = "PATIENT NOT IDENTIFIED: ask at the unit that recorded the ECG."
+
+
+@pytest.mark.parametrize(
+    ("patient", "changes", "unidentified", "record"),
+    [
+        (findings.PATIENT, {}, False, True),
+        (Patient(), {}, True, False),
+        (Patient(identifiers=(Identifier(value="1", authority="ELSEWHERE"),)), {}, True, False),
+        (findings.PATIENT, {"fhir": None}, False, False),
+        (Patient(), {"fhir": None}, True, False),
+    ],
+)
+def test_an_alert_says_whether_the_patient_is_known_and_names_no_record_that_is_not(
+    patient, changes, unidentified, record
+):
+    finding = findings.finding(*findings.CRITICAL.assessments, patient=patient)
+    text, body = mail(finding, **changes).get_content(), json.loads(sent(finding, "webhook", **changes).body)
+    for said in (text.splitlines(), body["text"]):
+        assert (NOT_IDENTIFIED in said) == unidentified
+        assert any("patient record" in line for line in said) == record
+    assert body["identified"] is not unidentified
+    assert finding.key in text
+
+
+def test_an_alert_tells_what_is_doubtful_about_the_recording():
+    warnings = (ReadWarning.CALIBRATED_BY_LABEL, ReadWarning.RATE_DISAGREES)
+    origin = replace(findings.ORIGIN, warnings=warnings)
+    finding = findings.finding(*findings.CRITICAL.assessments, origin=origin)
+    body = json.loads(sent(finding, "webhook").body)
+    doubts = (
+        "Doubts about the recording: scale taken from the printed label, reported and measured heart rate disagree."
+    )
+    assert doubts in mail(finding).get_content().splitlines()
+    assert doubts in body["text"]
+    assert body["warnings"] == ["calibrated_by_label", "rate_disagrees"]
+    assert "Doubts" not in mail(findings.CRITICAL).get_content()
 
 
 def test_abstaining_beside_a_critical_answer_still_alerts_on_the_answer():
