@@ -12,12 +12,14 @@ from torch import nn
 
 from domain.ecg import LEADS, Ecg
 from domain.finding import Output
-from inference.crops import crops, emps
+from domain.reason import Reason
+from inference.crops import Unscorable, crops, emps
 from inference.ecg12net import CROP, ECG12Net
 from inference.eianet import EIANet
 from inference.manifest import Architecture, Ecg12NetArchitecture, EiaNetArchitecture
 from inference.picture import prepare
 
+RHYTHM_LEAD = "II"
 Array = NDArray[np.float32]
 
 
@@ -43,10 +45,13 @@ class EiaNetModel:
     """EIANet on the standard picture.
 
     Not on the sender's page: pages differ in layout, size, ruling and text, and the preprocessing and the network
-    are fitted to one known picture, which every ECG has, whatever it came as.
+    are fitted to one known picture, which every ECG has, whatever it came as. Its fourth row is 10 s of lead II. A page
+    of 3x4 leads without a rhythm strip, or four groups of 2.5 s, would leave three quarters of that row empty, which is
+    no picture the network was fitted to: it abstains.
     """
 
     output = Output.ARREST
+    SHORTEST_STRIP_S = 9.0  # of 10: a printed strip loses a little at its ends and at the calibration pulse
 
     def __init__(self, architecture: EiaNetArchitecture) -> None:
         self._a = architecture
@@ -56,7 +61,10 @@ class EiaNetModel:
         return EIANet(width=self._a.width, in_channels=self._a.in_channels, attention=self._a.attention)
 
     def inputs(self, ecg: Ecg) -> tuple[Array, ...]:
-        """One picture ``[1, in_channels, height, width]``."""
+        """One picture ``[1, in_channels, height, width]``; ``Unscorable`` where the rhythm strip is incomplete."""
+        strip = ecg.signal[LEADS.index(RHYTHM_LEAD)]
+        if np.count_nonzero(np.isfinite(strip)) < self.SHORTEST_STRIP_S * ecg.rate_hz:
+            raise Unscorable(Reason.TOO_SHORT, (RHYTHM_LEAD,))
         picture = prepare(ecg.picture, self._a.input_height, self._a.input_width)
         return (np.repeat(picture[np.newaxis], self._a.in_channels, axis=1),)
 

@@ -78,7 +78,7 @@ def test_the_same_ecg_gives_the_same_answer_and_another_another(scorer, make_ecg
 def test_stand_ins_stay_where_nobody_is_alarmed(on_torch, make_ecg):
     for rate in (40, 75, 150):
         for tall in (0.3, 1.0, 3.0):
-            arrest, potassium = on_torch.score(make_ecg(rate_bpm=rate, tall=tall, seconds=5))
+            arrest, potassium = on_torch.score(make_ecg(rate_bpm=rate, tall=tall))
             assert 0 < arrest.value < 0.05
             assert 3.5 < potassium.value < 5.5
 
@@ -93,18 +93,26 @@ def test_openvino_is_taken_on_a_cpu_and_answers_as_torch_does(scorer, on_torch, 
             assert a.value == pytest.approx(b.value, abs=0.0101 if a.output is Output.POTASSIUM else 2e-6)
 
 
-def test_leads_recorded_one_after_the_other_are_scored(on_torch):
-    from adapters.paper import draw
-    from domain.ecg import Ecg, Origin
-
+@pytest.mark.parametrize("strip_s", [0, 8.9, 9.1, 10])
+def test_leads_recorded_one_after_the_other_need_a_rhythm_strip_for_the_picture_s_model(on_torch, make_ecg, strip_s):
     whole = beats()
     page = np.full_like(whole, np.nan)
     for lead in range(12):
         column = slice(1250 * (lead // 3), 1250 * (lead // 3) + 1250)
         page[lead, column] = whole[lead, column]
-    origin = Origin(format="pdf", digitised=True, native_rate_hz=500, native_samples=5000)
-    answers = on_torch.score(Ecg(signal=page, picture=draw(page, 500), origin=origin))
-    assert all(isinstance(answer, Score) for answer in answers)
+    strip = slice(int(strip_s * 500))
+    page[1, strip] = whole[1, strip]
+    arrest, potassium = on_torch.score(make_ecg(page))
+    assert isinstance(potassium, Score)
+    if strip_s > 9:
+        assert isinstance(arrest, Score)
+    else:
+        assert (arrest.reason, arrest.leads) == (Reason.TOO_SHORT, ("II",))
+
+
+def test_a_recording_of_5_s_gets_no_arrest_risk(on_torch, make_ecg):
+    arrest, potassium = on_torch.score(make_ecg(seconds=5))
+    assert (type(arrest), type(potassium)) == (Abstention, Score)
 
 
 def test_an_unfit_ecg_is_shown_to_no_model(on_torch, make_ecg):
