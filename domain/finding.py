@@ -62,6 +62,11 @@ class Severity(IntEnum):
     CRITICAL = 2
 
 
+def in_a_word(severity: Severity | None) -> str:
+    """For logs and tables; that no model answered must not pass for good news."""
+    return "not scored" if severity is None else severity.name.lower()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
     """A score against the thresholds in force; ``level`` is the threshold's name in the YAML, or ``normal``."""
@@ -88,6 +93,6 @@ class Finding:
     decided_at: datetime
 
     @property
-    def severity(self) -> Severity:
-        """The gravest of the assessments; ``NORMAL`` when there is none."""
-        return max((a.severity for a in self.assessments), default=Severity.NORMAL)
+    def severity(self) -> Severity | None:
+        """The gravest of the assessments; ``None`` when there is none: nothing is known then, least of all 'normal'."""
+        return max((a.severity for a in self.assessments), default=None)

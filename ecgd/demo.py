@@ -221,12 +221,22 @@ def _show(trails: list[dict[str, Any]]) -> None:
             f"{one['source']} ({one['size'] / 1024:.0f} kB)",
             f"{max(0.0, spent - sum(stages.values())):.0f}",
             *(f"{stages[name]:.1f}" if name in stages else "-" for name in ("read", "score", "decide", "report")),
-            " ".join([one["state"], one["reason"] or "", *one["severities"]]),
+            "\n".join([f"{one['state']} {one['reason'] or ''}".strip(), *map(_answer, one["answers"])]),
             _after(one, "fhir:"),
             _after(one, "webhook:"),
         )
     console.print(table)
     console.print("waited: last byte to settled commit, less the stages; delivered, alerted: ms after the last byte.\n")
+
+
+def _answer(answer: dict[str, Any]) -> str:
+    """One model's answer in a line, with the model's status: a stand-in's number must not stand alone."""
+    if answer["reason"]:
+        said = f"no estimate, {answer['reason']}"
+    else:
+        unit = "" if answer["unit"] == "1" else f" {answer['unit']}"
+        said = f"{answer['comparator'] or ''}{answer['value']:.4g}{unit} {answer['level']}"
+    return f"{answer['output']}: {said} ({answer['status']})"
 
 
 def _after(one: dict[str, Any], kind: str) -> str:

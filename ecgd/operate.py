@@ -7,6 +7,7 @@ from typing import Any
 
 from config.schema import Settings
 from domain.errors import Rejected
+from domain.finding import in_a_word
 from store.database import Database, migrate, open_database
 from store.jobs import Jobs
 from store.outbox import Outbox
@@ -50,7 +51,7 @@ def trail(database: Database, arrival_id: int) -> dict[str, Any] | None:
         found = dataclasses.asdict(trail_of(database, arrival_id))
     except Rejected:
         return None
-    found["severities"] = [severity.name.lower() for severity in found["severities"]]
+    found["severities"] = [in_a_word(severity) for severity in found["severities"]]
     return found
 
 
@@ -83,10 +84,14 @@ def in_words(found: dict[str, Any], indent: str = "") -> str:
             lines += [f"{label}:", in_words(value, indent + "  ")] if value else [f"{label}: none"]
         elif isinstance(value, list | tuple):
             lines += [f"{label}: {'none' if not value else ''}"]
-            lines += [
-                f"{indent}  - {', '.join(f'{k}: {v}' for k, v in item.items()) if isinstance(item, dict) else item}"
-                for item in value
-            ]
+            lines += [f"{indent}  - {_item(item)}" for item in value]
         else:
             lines.append(f"{label}: {'none' if value is None else value}")
     return "\n".join(lines)
+
+
+def _item(item: Any) -> str:
+    """One entry of a list in a line, without what it has not."""
+    if not isinstance(item, dict):
+        return str(item)
+    return ", ".join(f"{name}: {value}" for name, value in item.items() if value is not None)

@@ -11,6 +11,7 @@ import structlog
 from config.schema import Settings
 from delivery.channels import Sender
 from domain.errors import Permanent, Problem, Rejected, Transient
+from domain.finding import in_a_word
 from domain.reason import Reason
 from ecgd import health, loop
 from ecgd.pipeline import Answer, Read, process
@@ -61,7 +62,7 @@ class JobQueue:
             arrival=job.id,
             outcome=settlement.outcome,
             reason=reason,
-            severity=[finding.severity.name.lower() for finding in settlement.findings],
+            severity=[in_a_word(finding.severity) for finding in settlement.findings],
             ms={stage: round(seconds * 1000, 1) for stage, seconds in settlement.timings.items()},
         )
 

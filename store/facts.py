@@ -23,7 +23,7 @@ def facts(finding: Finding) -> dict[str, Any]:
         "key": finding.key,
         "received_at": finding.received_at.isoformat(),
         "decided_at": finding.decided_at.isoformat(),
-        "severity": finding.severity.name.lower(),
+        "severity": None if finding.severity is None else finding.severity.name.lower(),
         "thresholds_sha256": finding.thresholds_sha256,
         "assessments": [
             {"level": each.level, "severity": each.severity.name.lower(), "score": _plain(each.score)}

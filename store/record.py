@@ -85,7 +85,7 @@ def _keep(connection: Connection, arrival_id: int, lease: int, part: int, findin
         "part": part,
         "key": finding.key,
         "lease": lease,
-        "severity": int(finding.severity),
+        "severity": None if finding.severity is None else int(finding.severity),
         "assessments": len(finding.assessments),
         "abstentions": len(finding.abstentions),
         "messages": messages,

@@ -1,6 +1,6 @@
 """Reading the books: how many of what, does it add up, and what became of one arrival."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +13,8 @@ from domain.finding import Severity
 from domain.reason import Reason
 from store.database import Database
 from store.tables import arrivals, findings, jobs, open_rows, outbox
+
+_OF_MODEL = ("output", "status", "model", "version")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +44,31 @@ class SentOrNot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What one model said of one ECG of an arrival: a level with its value, or the reason for none.
+
+    ``status``: the model's, ``stand-in`` until it is validated. ``comparator``: ``<`` or ``>`` where ``value`` is a
+    bound.
+    """
+
+    part: int
+    output: str
+    status: str
+    model: str
+    version: str
+    level: str | None = None
+    comparator: str | None = None
+    value: float | None = None
+    unit: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trail:
-    """One arrival's way through. ``severities``: of the findings of its last settlement, in their order."""
+    """One arrival's way through.
+
+    ``severities`` and ``answers``: of the findings of its last settlement, in their order; ``None``: not scored.
+    """
 
     arrival_id: int
     format: str
@@ -55,7 +80,8 @@ class Trail:
     attempts: int
     settled_at: datetime | None
     timings: Mapping[str, float]
-    severities: tuple[Severity, ...]
+    severities: tuple[Severity | None, ...]
+    answers: tuple[Answered, ...]
     messages: tuple[SentOrNot, ...]
 
 
@@ -94,6 +120,7 @@ def trail(database: Database, arrival_id: int) -> Trail:
         ).one_or_none()
         if row is None:
             raise Rejected(Reason.BAD_VALUE, "there is no arrival of that number")
+        kept = _findings(connection, arrival_id, row.lease)
         return Trail(
             arrival_id=row.id,
             format=row.format,
@@ -105,7 +132,8 @@ def trail(database: Database, arrival_id: int) -> Trail:
             attempts=row.attempts,
             settled_at=row.settled_at,
             timings=row.timings or {},
-            severities=_severities(connection, arrival_id, row.lease),
+            severities=tuple(None if one.severity is None else Severity(one.severity) for one in kept),
+            answers=tuple(answer for one in kept for answer in _answers(one.part, one.facts)),
             messages=_messages(connection, arrival_id),
         )
 
@@ -121,9 +149,25 @@ def _by(connection: Connection, column: sa.Column[Any], *conditions: Any) -> dic
     return {row[0]: row[1] for row in rows}
 
 
-def _severities(connection: Connection, arrival_id: int, lease: int) -> tuple[Severity, ...]:
-    query = sa.select(findings.c.severity).where(findings.c.arrival_id == arrival_id, findings.c.lease == lease)
-    return tuple(Severity(value) for value in connection.execute(query.order_by(findings.c.part)).scalars())
+def _findings(connection: Connection, arrival_id: int, lease: int) -> Sequence[Any]:
+    query = sa.select(findings.c.part, findings.c.severity, findings.c.facts)
+    current = query.where(findings.c.arrival_id == arrival_id, findings.c.lease == lease)
+    return connection.execute(current.order_by(findings.c.part)).all()
+
+
+def _answers(part: int, facts: Mapping[str, Any]) -> Iterator[Answered]:
+    for assessment in facts["assessments"]:
+        score = assessment["score"]
+        yield Answered(
+            part=part,
+            **{name: score[name] for name in _OF_MODEL},
+            level=assessment["level"],
+            comparator=score["censored"] or None,
+            value=score["value"],
+            unit=score["unit"],
+        )
+    for abstention in facts["abstentions"]:
+        yield Answered(part=part, **{name: abstention[name] for name in _OF_MODEL}, reason=abstention["reason"])
 
 
 def _messages(connection: Connection, arrival_id: int) -> tuple[SentOrNot, ...]:

@@ -122,7 +122,7 @@ findings = sa.Table(
     sa.Column("part", sa.Integer, nullable=False),
     sa.Column("key", sa.String(64), nullable=False, unique=True),
     sa.Column("lease", sa.Integer, nullable=False),  # the job's, when it was settled with this finding
-    sa.Column("severity", sa.Integer, nullable=False),
+    sa.Column("severity", sa.Integer),  # NULL: no model answered
     sa.Column("assessments", sa.Integer, nullable=False),
     sa.Column("abstentions", sa.Integer, nullable=False),
     sa.Column("messages", sa.Integer, nullable=False),  # how many its last settlement caused: that many rows in outbox

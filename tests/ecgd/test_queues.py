@@ -3,6 +3,7 @@ from contextlib import closing, contextmanager
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from config.schema import Settings
 from domain.arrival import Arrival, Format
@@ -17,6 +18,7 @@ from store.jobs import Jobs
 from store.outbox import Outbox
 from store.report import counts, trail
 from tests.conftest import Clock
+from tests.store.values import abstained, finding
 
 SETTINGS = Settings.model_validate({"delivery": {"hold_patient_s": 600, "give_up_s": 3600}})
 
@@ -181,6 +183,17 @@ def test_a_fault_of_ours_costs_an_arrival_no_attempt(
             turn()
             clock.pass_s(301)
     assert (trail(database, 1).state, trail(database, 1).attempts) == ("waiting", 0)
+
+
+def test_an_ecg_that_no_model_answered_for_is_not_logged_as_normal(
+    database: Database, clock: Clock, arrivals: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrivals(1)
+    nothing_scored = abstained(finding(1, scored=False))
+    monkeypatch.setattr("ecgd.queues.process", lambda *_, **__: nothing_scored)
+    with capture_logs() as logged, _worker(database, clock, ZeroDivisionError()) as turn:
+        turn()
+    assert [line["severity"] for line in logged if line["event"] == "settled"] == [["not scored"]]
 
 
 def test_an_arrival_that_meets_an_unknown_error_every_time_is_quarantined(

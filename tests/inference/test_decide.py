@@ -111,7 +111,7 @@ def test_a_finding_keeps_scores_and_abstentions_apart_and_is_as_grave_as_the_gra
 
 def test_abstentions_alone_are_a_finding_without_assessments(make_ecg):
     found = find(make_ecg, abstention())
-    assert (found.assessments, found.severity) == ((), NORMAL)
+    assert (found.assessments, found.severity) == ((), None)
 
 
 def test_the_key_is_the_hash_of_arrival_part_and_bundles_in_any_order(make_ecg):

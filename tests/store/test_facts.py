@@ -25,6 +25,10 @@ def test_facts_hold_what_deciding_again_needs():
     assert kept["ecg"]["acquired_at"].startswith("2025-03-30T00:59:00")
 
 
+def test_nothing_scored_is_not_kept_as_normal():
+    assert facts(finding(1, scored=False))["severity"] is None
+
+
 def test_numbers_that_json_cannot_hold_become_unknown():
     kept = facts(finding(1))
     assert kept["ecg"]["measured"]["qt_ms"] is None

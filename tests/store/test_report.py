@@ -2,10 +2,11 @@ import pytest
 import sqlalchemy as sa
 
 from domain.errors import Rejected
+from domain.finding import Severity
 from domain.reason import Reason
 from store import tables
 from store.reconcile import reconcile
-from store.report import counts, oldest_waiting_s, trail
+from store.report import Answered, counts, oldest_waiting_s, trail
 from tests.store.values import abstained, arrival, finding, ignored, outgoing, quarantined, scored
 
 
@@ -109,6 +110,16 @@ def test_a_requeued_arrivals_earlier_findings_are_not_held_against_it(settled, d
 def test_a_trail_of_nothing_is_refused(database):
     with pytest.raises(Rejected):
         trail(database, 1)
+
+
+def test_a_trail_tells_every_answer_and_that_the_model_is_a_stand_in(full, database):
+    model = {"part": 0, "status": "stand-in", "model": "eianet", "version": "1"}
+    refused = Answered(**model, output="potassium", reason="lead_flat")
+    scored_one, abstained_one = trail(database, 1), trail(database, 2)
+    assert scored_one.severities == (Severity.CRITICAL,)
+    assert scored_one.answers == (Answered(**model, output="arrest", level="high", value=0.31, unit="1"), refused)
+    assert abstained_one.severities == (None,)
+    assert abstained_one.answers == (refused,)
 
 
 def test_times_come_back_as_they_went_in(full, database):

@@ -60,7 +60,7 @@ def upgrade() -> None:
         sa.Column("part", sa.Integer, nullable=False),
         sa.Column("key", sa.String(64), nullable=False),
         sa.Column("lease", sa.Integer, nullable=False),
-        sa.Column("severity", sa.Integer, nullable=False),
+        sa.Column("severity", sa.Integer),
         sa.Column("assessments", sa.Integer, nullable=False),
         sa.Column("abstentions", sa.Integer, nullable=False),
         sa.Column("messages", sa.Integer, nullable=False),
