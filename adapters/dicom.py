@@ -17,7 +17,7 @@ import pydicom
 from pydicom import config as pydicom_config
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
-from adapters import pdf
+from adapters import envelope, pdf
 from adapters.codes import clean
 from adapters.dicom_header import device, order, patient
 from adapters.dicom_report import reported, statements
@@ -68,7 +68,8 @@ def read(payload: bytes, source: str, settings: Reading) -> tuple[Recording, ...
         if _sop_class(dataset) != _ENCAPSULATED_PDF:
             raise Rejected(Reason.UNSUPPORTED_OBJECT, "neither an ECG waveform nor an encapsulated PDF")
         document, header = _document(dataset), _header(dataset, settings)
-    return tuple(_under(header, page) for page in pdf.read(document, source, settings))
+    pages = pdf.read(document, source, settings)
+    return tuple(_under(header, page, alone=len(pages) == 1) for page in pages)
 
 
 def same_samples(a: bytes, b: bytes) -> bool:
@@ -152,21 +153,15 @@ def _document(dataset: Any) -> bytes:
     return document[:length] if length == len(document) - 1 else document
 
 
-def _under(header: dict[str, Any], page: Recording) -> Recording:
+def _under(header: dict[str, Any], page: Recording, *, alone: bool) -> Recording:
     """The page's ECG under the object's header: who, which order and when are the header's wherever it says so."""
-    merged = replace(
-        page,
+    return replace(
+        envelope.under(page, header["patient"], header["acquired_at"], header["warnings"], alone=alone),
         format=Format.DICOM,
         instance=header["instance"] or page.instance,
-        acquired_at=header["acquired_at"] or page.acquired_at,
-        patient=header["patient"] if header["patient"].identifiers else page.patient,
         order=header["order"] if header["order"] != type(header["order"])() else page.order,
         device=header["device"] if header["device"] != type(header["device"])() else page.device,
     )
-    if header["acquired_at"] is None:
-        return merged
-    kept = (warning for warning in page.warnings if warning is not ReadWarning.TIME_ZONE_ASSUMED)
-    return replace(merged, warnings=tuple(kept)).warn(*header["warnings"])
 
 
 _IDENTITY = ("PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber",

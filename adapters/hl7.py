@@ -1,15 +1,15 @@
 """An HL7 v2 ORU as recordings: NA and MA waveforms and embedded PDF, with the message's patient, order and analysis.
 
 One recording for each OBR group (HL7 v2.5.1 7.3.1 ORDER_OBSERVATION) with a waveform, and for each page of a group
-whose time no waveform has: otherwise the page shows the same ECG. A waveform that cannot be read gives way to a page. A
-message without either is valid and holds none: ``()``.
+whose time no waveform has: otherwise the page shows the same ECG. A waveform that cannot be read gives way to a page of
+its own time. A message without either is valid and holds none: ``()``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from adapters import pdf
+from adapters import envelope, pdf
 from adapters.hl7_document import documents, holds_other
 from adapters.hl7_header import Segment, moment, order, parsed, patient
 from adapters.hl7_observation import Row, counts, reported, row, statements
@@ -25,7 +25,7 @@ from domain.reason import Reason
 _MOST_RECORDINGS = 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Group:
     """An OBR with its OBX, and whose it is."""
 
@@ -34,6 +34,11 @@ class _Group:
     orc: Segment
     obr: Segment
     rows: list[Row]
+
+    @property
+    def time(self) -> str:
+        """OBR-7 as sent, ``""`` when absent; groups of one time are about one ECG."""
+        return self.obr.part(7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,35 +110,62 @@ def _patients(lines: Sequence[str], signs: Separators, version: str) -> Iterator
 
 def _recordings(groups: Sequence[_Group], context: _Context) -> Iterator[Recording]:
     """One patient's ECGs."""
-    native = list(_waveforms(groups, context.agreed))
-    taken = {group.obr.part(7) for group, _ in native}
-    pages = [
-        (group, document)
-        for group in groups
-        if not native or group.obr.part(7) not in {*taken, ""}
-        for document in documents(group.rows)
-    ]
-    alone = len({id(group) for group, _ in (*native, *pages)}) == 1
-    everything = [obx for group in groups for obx in group.rows]
-    if not native and not pages and holds_other(everything):
+    native, instead = _waveforms(groups, context.agreed)
+    taken = {group.time for group in native}
+    shown = [g for g in groups if not native or g in instead or g.time not in {*taken, ""}]
+    documented = {group: found for group in shown if (found := documents(group.rows))}
+    if not native and not documented and holds_other([obx for group in groups for obx in group.rows]):
         raise Rejected(Reason.UNSUPPORTED_OBJECT, "an embedded document that is no PDF, and nothing else")
-    for group, found in native:
-        yield _under(_bare(found), group, everything if alone else group.rows, context)
-    for group, document in pages:
-        for page in pdf.read(document, context.source, context.settings):
-            yield _under(page, group, everything if alone else group.rows, context)
+    ecgs = {*native, *documented}
+    for group, wave in native.items():
+        yield _under(_bare(wave), group, _rows(group, ecgs, groups), context)
+    for group, files in documented.items():
+        pages = [page for document in files for page in pdf.read(document, context.source, context.settings)]
+        for page in pages:
+            yield _under(page, group, _rows(group, ecgs, groups), context, alone=len(pages) == 1)
 
 
-def _waveforms(groups: Sequence[_Group], agreed: Hl7Sender | None) -> Iterator[tuple[_Group, Waveform]]:
+def _waveforms(groups: Sequence[_Group], agreed: Hl7Sender | None) -> tuple[dict[_Group, Waveform], list[_Group]]:
+    """Read the waveforms; also the groups whose pages stand in for one that cannot be read. Raises where none does."""
+    native: dict[_Group, Waveform] = {}
+    unreadable: list[tuple[_Group, Rejected]] = []
     for group in groups:
         try:
             found = waveform(group.rows, agreed)
-        except Rejected:
-            if not any(documents(other.rows) for other in groups):
-                raise
+        except Rejected as rejected:
+            unreadable.append((group, rejected))
             continue
         if found is not None:
-            yield group, found
+            native[group] = found
+    instead: list[_Group] = []
+    for group, reason in unreadable:
+        pages = _instead(group, [other for other in groups if other not in native])
+        if not pages:
+            raise reason
+        instead += pages
+    return native, instead
+
+
+def _instead(group: _Group, others: Sequence[_Group]) -> list[_Group]:
+    """Its own page, else those of its time, else those that may be of its time since one of the two says none."""
+    shown = [other for other in others if documents(other.rows)]
+    if group in shown:
+        return [group]
+    same = [other for other in shown if other.time == group.time]
+    return same or [other for other in shown if "" in (other.time, group.time)]
+
+
+def _rows(group: _Group, ecgs: Collection[_Group], groups: Sequence[_Group]) -> list[Row]:
+    """What is said of the group's ECG: its own rows, then those of its time that can be about no other ECG.
+
+    A message may hold other orders, a laboratory's with a heart rate of another hour. A group without a time is about
+    the ECG only where there is but one.
+    """
+    times = [""] if len(ecgs) == 1 else []
+    if group.time and sum(ecg.time == group.time for ecg in ecgs) == 1:
+        times.append(group.time)
+    others = (other for other in groups if other not in ecgs and other.time in times)
+    return [*group.rows, *(obx for other in others for obx in other.rows)]
 
 
 def _bare(found: Waveform) -> Recording:
@@ -141,31 +173,31 @@ def _bare(found: Waveform) -> Recording:
     return Recording(leads=found.leads, rate_hz=found.rate_hz, format=Format.HL7, warnings=doubts)
 
 
-def _under(recording: Recording, group: _Group, rows: Sequence[Row], context: _Context) -> Recording:
-    """Put the message's header over a waveform or a page; what the message says wins over what a page shows."""
-    said, odd = reported(rows)
-    person = patient(group.pid)
+def _under(
+    recording: Recording, group: _Group, rows: Sequence[Row], context: _Context, *, alone: bool = True
+) -> Recording:
+    """Put the message's header over a waveform or a page; what the message says wins over what a page shows.
+
+    Its measurements and statements are one ECG's: each of several pages (not ``alone``) keeps its own.
+    """
+    said, odd = reported(rows) if alone else (Measurements(), False)
     of_order = order(group.orc, group.obr, group.pv1)
     at, assumed = _acquired(group, context.settings.timezone)
-    kept = tuple(w for w in recording.warnings if at is None or w is not ReadWarning.TIME_ZONE_ASSUMED)
-    doubts = {ReadWarning.TIME_ZONE_ASSUMED: assumed, ReadWarning.MEASUREMENT_UNIT_ODD: odd}
+    doubts = (ReadWarning.TIME_ZONE_ASSUMED,) if assumed else ()
     return replace(
-        recording,
+        envelope.under(recording, patient(group.pid), at, doubts, alone=alone),
         format=Format.HL7,
         instance=context.instance,
-        acquired_at=at or recording.acquired_at,
-        patient=person if person.identifiers else recording.patient,
         order=of_order if of_order != Order() else recording.order,
         device=_device(rows) or recording.device,
         reported=said if said != Measurements() else recording.reported,
-        statements=statements(rows) or recording.statements,
-        warnings=kept,
-    ).warn(*context.doubts, *(doubt for doubt, holds in doubts.items() if holds))
+        statements=(statements(rows) if alone else ()) or recording.statements,
+    ).warn(*context.doubts, *((ReadWarning.MEASUREMENT_UNIT_ODD,) if odd else ()))
 
 
 def _acquired(group: _Group, zone: str) -> tuple[datetime | None, bool]:
     """OBR-7, else the first OBX-14."""
-    for text in (group.obr.part(7), *(obx.part(14) for obx in group.rows)):
+    for text in (group.time, *(obx.part(14) for obx in group.rows)):
         at, assumed = moment(text, zone)
         if at is not None:
             return at, assumed

@@ -46,6 +46,7 @@ _WARNINGS = {
     ReadWarning.EXTRA_LEADS_DROPPED: "further leads were left out",
     ReadWarning.MEASUREMENT_UNIT_ODD: "a measurement came with an odd unit",
     ReadWarning.RATE_DISAGREES: "reported and measured heart rate disagree",
+    ReadWarning.TIMES_DISAGREE: "the time printed on the page disagrees with its header",
     ReadWarning.UNIDENTIFIED: "patient not identified",
 }
 

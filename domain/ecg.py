@@ -95,6 +95,7 @@ class ReadWarning(StrEnum):
     EXTRA_LEADS_DROPPED = "extra_leads_dropped"
     MEASUREMENT_UNIT_ODD = "measurement_unit_odd"
     RATE_DISAGREES = "rate_disagrees"
+    TIMES_DISAGREE = "times_disagree"
     UNIDENTIFIED = "unidentified"
 
 

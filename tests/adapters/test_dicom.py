@@ -205,7 +205,10 @@ def encapsulating(document: bytes, **values):
     return dataset
 
 
-def page(_payload=b"", _source="", _settings=READING, **more):
+PRINTED = datetime(2013, 1, 25, 10, 57, tzinfo=UTC)
+
+
+def page(_payload=b"", _source="", _settings=READING, value="00642341", at=PRINTED, **more):
     return (
         Recording(
             format=Format.PDF,
@@ -213,8 +216,8 @@ def page(_payload=b"", _source="", _settings=READING, **more):
             rate_hz=500,
             digitised=True,
             instance="page",
-            patient=Patient(identifiers=(Identifier(value="PAGE"),), family="Page"),
-            acquired_at=datetime(2001, 1, 1, tzinfo=UTC),
+            patient=Patient(identifiers=(Identifier(value=value),), family="Page"),
+            acquired_at=at,
             warnings=(ReadWarning.TIME_ZONE_ASSUMED,),
             **more,
         ),
@@ -238,9 +241,29 @@ def test_an_encapsulated_pdf_is_read_as_a_page_under_the_object_s_header(monkeyp
 def test_what_the_header_leaves_out_the_page_may_say(monkeypatch):
     monkeypatch.setattr(pdf, "read", page)
     found = read(encapsulating(b"%PDF-1.4", PatientID="", AcquisitionDateTime=""))
-    assert [one.value for one in found.patient.identifiers] == ["PAGE"]
-    assert found.acquired_at == datetime(2001, 1, 1, tzinfo=UTC)
+    assert [one.value for one in found.patient.identifiers] == ["00642341"]
+    assert found.acquired_at == PRINTED
     assert found.warnings == (ReadWarning.TIME_ZONE_ASSUMED,)
+
+
+def test_a_page_of_another_patient_is_not_filed_under_the_header_s(monkeypatch):
+    monkeypatch.setattr(pdf, "read", lambda *given: page(value="642342"))
+    with pytest.raises(Rejected) as caught:
+        read(encapsulating(b"%PDF-1.4"))
+    assert (caught.value.reason, caught.value.detail) == (
+        Reason.BAD_VALUE,
+        "the page names another patient than its header",
+    )
+
+
+def test_several_pages_keep_the_times_they_print(monkeypatch):
+    earlier = PRINTED - timedelta(days=300)
+    monkeypatch.setattr(pdf, "read", lambda *given: (*page(), *page(at=earlier), *page(at=None)))
+    payload = encoded(encapsulating(b"%PDF-1.4", TimezoneOffsetFromUTC="+0000"))
+    found = dicom.read(payload, "dicom:TEST", READING)
+    header = datetime(2013, 1, 25, 10, 59, 19, tzinfo=UTC)
+    assert [one.acquired_at for one in found] == [PRINTED, earlier, header]
+    assert [one.warnings for one in found] == [(ReadWarning.TIME_ZONE_ASSUMED,)] * 2 + [()]
 
 
 def test_an_encapsulated_pdf_without_an_ecg_is_answered_by_the_page_s_reader():
