@@ -5,12 +5,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_CHARSETS = {  # HL7 table 0211 -> Python codec
+_CHARSETS = {  # HL7 table 0211 -> Python codec; it has none for CNS 11643-1992
     "": "ascii", "ASCII": "ascii",
     **{f"8859/{part}": f"iso8859_{part}" for part in (*range(1, 10), 15)},
     "ISO IR6": "ascii", "ISO IR14": "iso2022_jp_ext", "ISO IR13": "iso2022_jp_ext",
     "ISO IR87": "iso2022_jp_ext", "ISO IR159": "iso2022_jp_ext",
-    "GB 18030-2000": "gb18030", "KS X 1001": "euc_kr", "CNS 11643-1992": "euc_tw", "BIG-5": "big5",
+    "GB 18030-2000": "gb18030", "KS X 1001": "euc_kr", "BIG-5": "big5",
     "UNICODE": "utf-8", "UNICODE UTF-8": "utf-8", "UNICODE UTF-16": "utf-16", "UNICODE UTF-32": "utf-32",
 }  # fmt: skip
 _ESCAPE = re.compile(r"\\([^\\]{0,80})\\")
@@ -60,7 +60,7 @@ def _codec(name: str) -> str | None:
         return _CHARSETS[name.upper()]
     try:
         found = codecs.lookup(name.removeprefix("UNICODE").strip() or "ascii")
-    except LookupError:
+    except (LookupError, ValueError):  # a NUL in the name
         return None
     return found.name if found._is_text_encoding else None
 
@@ -69,7 +69,8 @@ def _by_zeros(payload: bytes) -> str | None:
     """UTF-16 and UTF-32 show in their byte order mark or in the zeros beside ``M`` of MSH."""
     start = payload[:8].lstrip(b"\r\n")[:4]
     for mark, codec in (
-        (codecs.BOM_UTF32_LE, "utf-32"), (b"M\0\0\0", "utf-32-le"), (b"\0\0\0M", "utf-32-be"),
+        (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
+        (b"M\0\0\0", "utf-32-le"), (b"\0\0\0M", "utf-32-be"),
         (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"), (b"M\0", "utf-16-le"), (b"\0M", "utf-16-be"),
     ):  # fmt: skip
         if start.startswith(mark):

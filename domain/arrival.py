@@ -1,5 +1,6 @@
 """What came in, as it came."""
 
+import codecs
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,11 +15,18 @@ class Format(StrEnum):
 
 
 _MAGIC = ((0, b"%PDF-", Format.PDF), (128, b"DICM", Format.DICOM), (0, b"MSH", Format.HL7))
+_WIDE = (  # HL7 in more than one byte a character, with its byte order mark or without
+    (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
+)  # fmt: skip
+_WIDE_MAGIC = tuple(mark + "MSH".encode(codec) for bom, codec in _WIDE for mark in (bom, b""))
 
 
 def sniff(head: bytes) -> Format | None:
     """Tell a payload's format from its first 1,024 bytes, or ``None``; a BOM or blank lines may precede PDF and HL7."""
     start = head[:1024]
+    if start.startswith(_WIDE_MAGIC):
+        return Format.HL7
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip(b"\x0b\r\n\t ")
     for offset, magic, found in _MAGIC:
         if (start if offset else text)[offset : offset + len(magic)] == magic:

@@ -40,6 +40,14 @@ def test_a_file_read_by_hand_is_told_by_its_first_bytes(tmp_path):
     assert ecg.origin.format is Format.DICOM
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_a_message_in_wide_characters_is_one_as_a_file_too(tmp_path, codec, mark):
+    path = tmp_path / "message"
+    path.write_bytes((mark + "MSH|^~\\&|A|B|||||ORU^R01|1|P|2.5.1\rPID|1||4711\r").encode(codec))
+    assert formats.read_file(path, READING) == ()
+
+
 @pytest.mark.parametrize("content", [b"", b"junk", b"\0" * 2000, b"<?xml version='1.0'?>"])
 def test_an_unknown_format_is_refused(tmp_path, content):
     path = tmp_path / "file.dcm"

@@ -1,6 +1,7 @@
 """Each quirk is one seen in real messages; expected numbers are written by hand, not taken from the reader."""
 
 import base64
+import codecs
 import time
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -13,11 +14,11 @@ from adapters import hl7, pdf
 from adapters.hl7_document import documents
 from adapters.hl7_header import moment
 from adapters.hl7_observation import row
-from adapters.hl7_text import separators
+from adapters.hl7_text import _CHARSETS, separators
 from adapters.recording import Recording
 from config.schema import Hl7Sender, Reading
 from domain.arrival import Format
-from domain.ecg import LEADS, Identifier, Measurements, ReadWarning, Sex
+from domain.ecg import LEADS, Identifier, Measurements, Patient, ReadWarning, Sex
 from domain.errors import Rejected
 from domain.reason import Reason
 from simulator.oru import Envelope, write_oru_na
@@ -184,6 +185,18 @@ def test_half_a_character_that_looks_like_a_separator_does_not_shift_fields() ->
 
 def test_a_charset_that_does_not_fit_the_bytes_is_not_believed() -> None:
     lines = [f"{MSH}||||||ASCII", "PID|1||4711||Müller^J", OBR, LEAD_I, RATE, UV5, ""]
+    (recording,) = read("\r".join(lines).encode("latin-1"))
+    assert (recording.patient.family, recording.warnings) == ("", (ReadWarning.CHARSET_ASSUMED,))
+
+
+@pytest.mark.parametrize("codec", sorted(set(_CHARSETS.values())))
+def test_every_charset_of_the_table_is_one_that_python_has(codec: str) -> None:
+    assert codecs.lookup(codec)._is_text_encoding
+
+
+@pytest.mark.parametrize("name", ["CNS 11643-1992", "8859\0/1", "\0", "no such", "ÿ", "~" * 9])
+def test_a_charset_nobody_knows_leaves_the_ecg_and_drops_the_names(name: str) -> None:
+    lines = [f"{MSH}||||||{name}", "PID|1||4711||Müller^J", OBR, LEAD_I, RATE, UV5, ""]
     (recording,) = read("\r".join(lines).encode("latin-1"))
     assert (recording.patient.family, recording.warnings) == ("", (ReadWarning.CHARSET_ASSUMED,))
 
@@ -388,6 +401,24 @@ def test_measurements_of_another_group_count_when_the_ecg_is_the_only_one() -> N
     assert recording.reported == MUSE_SAYS
 
 
+LAB = ("OBR|2|||CMP^Panel^L|||20240101220000+0100", "OBX|1|NM|8867-4^Heart rate^LN||122|/min|||||F",
+       "OBX|2|TX|NOTE^Comment^L||Sample haemolysed||||||F")  # fmt: skip
+UNTIMED = ("OBR|3|||CMP^Panel^L", "OBX|1|NM|8625-6^PR^LN||141|ms|||||F")
+
+
+def test_another_order_s_measurements_and_comments_are_not_the_ecg_s() -> None:
+    recording = wave(*LAB)
+    assert (recording.reported, recording.statements) == (Measurements(), ())
+    first, second = read(message(LEAD_I, RATE, UV5, *LAB, OBR.replace("0405", "0905"), LEAD_I, RATE, UV5, *UNTIMED))
+    assert (first.reported, second.reported) == (Measurements(), Measurements())
+
+
+def test_what_is_said_without_a_time_or_at_the_ecg_s_time_is_the_ecg_s() -> None:
+    assert wave(*UNTIMED).reported == Measurements(pr_ms=141)
+    first, second = read(message(LEAD_I, RATE, UV5, OBR, *MUSE, OBR.replace("0405", "0905"), LEAD_I, RATE, UV5))
+    assert (first.reported, second.reported) == (MUSE_SAYS, Measurements())
+
+
 def test_two_observation_groups_are_two_ecgs() -> None:
     later = (OBR.replace("0405", "0905"), LEAD_I.replace("100", "7"), RATE, UV5)
     first, second = read(message(LEAD_I, RATE, UV5, *later))
@@ -476,6 +507,75 @@ def test_a_page_beside_a_waveform_is_the_same_ecg(monkeypatch: pytest.MonkeyPatc
 def test_a_waveform_that_cannot_be_read_gives_way_to_its_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pdf, "read", page_of)
     assert one(LEAD_I, PAGE).digitised
+
+
+OTHER_TIME = OBR.replace("0405", "0905")
+
+
+def test_a_waveform_that_cannot_be_read_does_not_vanish_behind_another_ecg_s_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pdf, "read", page_of)
+    assert reason(LEAD_I, OTHER_TIME, PAGE) is Reason.UNKNOWN_UNIT
+    assert one(LEAD_I, OBR, PAGE).digitised
+    assert one(LEAD_I, "OBR|2|||PDF", PAGE).digitised
+
+
+@pytest.mark.parametrize("paged", [OBR, "OBR|2|||PDF"])
+def test_a_page_that_stands_in_is_read_beside_another_ecg_s_waveform(
+    monkeypatch: pytest.MonkeyPatch, paged: str
+) -> None:
+    monkeypatch.setattr(pdf, "read", page_of)
+    native, page = read(message(LEAD_I, OTHER_TIME, LEAD_I, RATE, UV5, paged, PAGE))
+    assert (native.digitised, page.digitised) == (False, True)
+
+
+def test_a_page_of_another_patient_is_not_filed_under_the_message_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pdf, "read", lambda *given: pages_of(("815", None)))
+    assert reason(PAGE) is Reason.BAD_VALUE
+    monkeypatch.setattr(pdf, "read", lambda *given: pages_of(("0099", None)))
+    assert [i.value for i in one(PAGE).patient.identifiers] == ["4711", "99"]
+    assert one(PAGE, head=(OBR,)).patient.identifiers == (Identifier(value="0099"),)
+
+
+def pages_of(*pages: tuple[str, datetime | None]) -> tuple[Recording, ...]:
+    return tuple(
+        Recording(
+            leads={"II": np.zeros(500)}, rate_hz=100, format=Format.PDF, acquired_at=at,
+            patient=Patient(identifiers=(Identifier(value=value),)),
+            reported=Measurements(heart_rate_bpm=60 + number), statements=(f"page {number}",),
+        )
+        for number, (value, at) in enumerate(pages)
+    )  # fmt: skip
+
+
+def test_several_pages_keep_their_own_times_measurements_and_statements(monkeypatch: pytest.MonkeyPatch) -> None:
+    earlier = datetime(2019, 5, 6, 7, 8, tzinfo=BERLIN)
+    monkeypatch.setattr(pdf, "read", lambda *given: pages_of(("4711", earlier), ("4711", None)))
+    first, second = read(message(PAGE, *MUSE, "OBX|1|TX|DIAG^Diagnosis||Of one of them||||||F"))
+    assert first.acquired_at == earlier
+    assert second.acquired_at == datetime(2024, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=1)))
+    assert [r.reported.heart_rate_bpm for r in (first, second)] == [60, 61]
+    assert [r.statements for r in (first, second)] == [("page 0",), ("page 1",)]
+
+
+@pytest.mark.parametrize(
+    ("printed", "warned"),
+    [
+        (datetime(2024, 1, 2, 3, 1, tzinfo=BERLIN), False),
+        (datetime(2024, 1, 2, 3, 1, tzinfo=UTC), False),  # the same clock, another zone assumed
+        (datetime(2024, 1, 2, 2, 4, tzinfo=UTC), False),  # the same moment
+        (datetime(2024, 1, 2, 3, 24, tzinfo=BERLIN), True),
+        (datetime(2019, 1, 2, 3, 4, tzinfo=BERLIN), True),
+    ],
+)
+def test_a_single_page_has_the_message_s_time_and_says_when_it_prints_another(
+    monkeypatch: pytest.MonkeyPatch, printed: datetime, warned: bool
+) -> None:
+    monkeypatch.setattr(pdf, "read", lambda *given: pages_of(("4711", printed)))
+    recording = one(PAGE)
+    assert recording.acquired_at == datetime(2024, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=1)))
+    assert (ReadWarning.TIMES_DISAGREE in recording.warnings) == warned
 
 
 # no ECG, no message, much message
