@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import TypeVar
 
+from adapters import codes
 from domain.ecg import Identifier, Measurements, Patient, Sex
 
 Value = TypeVar("Value")
@@ -24,13 +25,12 @@ def _labelled(label: str, value: str) -> re.Pattern[str]:
     return re.compile(f"{_START}(?:{label})\\s*{value}", re.IGNORECASE)
 
 
-_ID = (
-    _labelled(r"id|mrn", r":[\s\t]*([^\s\t]{2,32})" + _END),
-    _labelled(
-        r"patient[- ]?id|patient id no\.?|pat\.?[- ]?id|patienten-?(?:nr|id)\.?|medical record (?:no|number)\.?|mrn",
-        r"(?::[\s\t]*|\t\s*)([^\s\t]{2,32})" + _END,
-    ),
+_BARE_ID = _labelled("id", r":[\s\t]*([^\s\t]{2,32})" + _END)
+_PATIENT_ID = _labelled(
+    r"patient[- ]?id|patient id no\.?|pat\.?[- ]?id|patienten-?(?:nr|id)\.?|medical record (?:no|number)\.?|mrn",
+    r"(?::[\s\t]*|\t\s*)([^\s\t]{2,32})" + _END,
 )
+_WHOLE_FIELD = re.compile(r"(?:^|\t)[^\t:]+: *[^\t\s][^\t]*$")  # a label and its value
 _NAME = _labelled(r"name|patient(?: name)?", r"(?::[\s\t]*|\t\s*)([^\t:\d]{2,80}?)" + _END)
 _BORN = _labelled(r"dob|d\.o\.b\.|date of birth|birth ?date|born|geb\.?-?\s?datum|geburtsdatum", r":?[\s\t]*" + _DATE)
 _SEX = _labelled(r"sex|gender|geschlecht", r"(?::[\s\t]*|\t\s*)([^\W\d]+)")
@@ -97,7 +97,7 @@ def _only(values: Iterable[Value | None]) -> Value | None:
 
 
 def _patient(lines: Sequence[str]) -> Patient:
-    identifier = _only({match[0] for pattern in _ID for match in _all(pattern, lines) if re.search(r"\d", match[0])})
+    identifier = _only({text for text in _identifiers(lines) if re.search(r"\d", text)})
     family, given = _only({_name(match[0]) for match in _all(_NAME, lines)}) or ("", "")
     return Patient(
         identifiers=(Identifier(value=identifier),) if identifier else (),
@@ -106,6 +106,17 @@ def _patient(lines: Sequence[str]) -> Patient:
         birth_date=_only({_date(match[0]) for match in _all(_BORN, lines)}),
         sex=_only({_SEXES.get(match[0].lower(), Sex.UNKNOWN) for match in _all(_SEX, lines)}) or Sex.UNKNOWN,
     )
+
+
+def _identifiers(lines: Sequence[str]) -> list[str]:
+    """Find identifiers; a bare "ID:" may be half a label ("Operator", tab, "ID: 77") unless it opens its line."""
+    bare = [
+        match[1]
+        for line in lines
+        for match in _BARE_ID.finditer(line)
+        if not line[: match.start()].strip() or _WHOLE_FIELD.search(line[: match.start()])
+    ]
+    return [*bare, *(match[0] for match in _all(_PATIENT_ID, lines))]
 
 
 def _name(text: str) -> tuple[str, str]:
@@ -146,4 +157,11 @@ def _measurements(lines: Sequence[str]) -> Measurements:
     axes = _only(set(_all(_AXES, lines)))
     if axes:
         found["p_axis_deg"], found["qrs_axis_deg"], found["t_axis_deg"] = axes
-    return Measurements(**{name: float(value) for name, value in found.items() if value is not None})
+    scaled = {name: _plausible(name, value) for name, value in found.items() if value is not None}
+    return codes.measurements({name: value for name, value in scaled.items() if value is not None})
+
+
+def _plausible(name: str, text: str) -> float | None:
+    """The patterns saw the unit, which is the one in the field's name; carts print 0 for "not measured"."""
+    value, _ = codes.scaled(name, float(text), name.rsplit("_", 1)[1])
+    return value

@@ -298,11 +298,25 @@ def test_without_an_identifier_nobody_is_named() -> None:
         ("ID: 1\tMRN: 2", None),
         ("ID: 12 345", None),
         ("ID: 111\tPatient ID: 222", None),
+        ("ID: 111\tID: 222", None),
+        ("Operator\tID: 7781", None),
+        ("Operator:\tID: 7781", None),
+        ("Device\tID: 7781\tPatient ID: 42", "42"),
+        ("Name: Doe, John\tID: 12345", "12345"),
+        ("MRN\t12345", "12345"),
     ],
 )
 def test_only_an_unmistakable_label_identifies(line: str, value: str | None) -> None:
     found = facts_of([line]).patient.identifiers
     assert [identifier.value for identifier in found] == ([value] if value else [])
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["PR: 0 ms", "Vent rate: 0 bpm", "QRS: 9999 ms", "QT/QTc: 0/32 ms", "QRS axis: 999°", "P-QRS-T axes: 999 999 999"],
+)
+def test_a_printed_value_that_no_heart_has_is_none(line: str) -> None:
+    assert facts_of([line]).reported == Measurements()
 
 
 @pytest.mark.parametrize(
