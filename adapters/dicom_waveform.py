@@ -13,7 +13,7 @@ from domain.errors import Rejected
 from domain.reason import Reason
 
 _BEAT_S = 2.0  # an averaged beat lasts 1.0 to 1.2 s; nothing shorter than 2 s is a rhythm
-_BEAT_WORDS = ("MEDIAN", "AVERAGE", "DOMINANT", "TEMPLATE", "BEAT")
+_BEAT_WORDS = ("MEDIAN", "AVERAGE", "AVG", "DOMINANT", "TEMPLATE", "BEAT", "COMPLEX", "REPRESENTATIVE")
 _UNUSABLE = {"TEST DATA", "DISCONNECTED", "INVALID", "UNCALIBRATED"}  # Channel Status (003A,0205)
 _MOST_GROUPS = 64
 
@@ -45,7 +45,7 @@ def waveform(dataset: Any, big_endian: bool) -> Waveform:
         raise Rejected(Reason.NO_WAVEFORM, "no waveform sequence")
     if len(groups) > _MOST_GROUPS:
         raise Rejected(Reason.TOO_LARGE, "more multiplex groups than an ECG has")
-    rhythm = [group for group in groups if not is_beat(group)]
+    rhythm = _rhythm(groups)
     chosen = sorted(rhythm or groups, key=_preference)
     strips = [strip for group in chosen for strip in _strips(group, big_endian)]
     if not strips:
@@ -53,6 +53,12 @@ def waveform(dataset: Any, big_endian: bool) -> Waveform:
     leads, rate_hz = _joined(strips)
     padding = any(np.isnan(strip.samples).any() and not np.isnan(strip.samples).all() for strip in strips)
     return Waveform(leads=leads, rate_hz=rate_hz, padding=padding, median_only=not rhythm)
+
+
+def _rhythm(groups: Sequence[Any]) -> list[Any]:
+    """The groups that are no averaged beat; a derived one only where none is original."""
+    long = [group for group in groups if not is_beat(group)]
+    return [group for group in long if not _derived(group)] or long
 
 
 def is_beat(group: Any) -> bool:
@@ -71,8 +77,11 @@ def _preference(group: Any) -> tuple[bool, int, float]:
     Where two groups hold the same moment of a lead, the earlier in this order is taken: leads recorded together stay
     together, and a rhythm strip of II only fills what the 12 leads left open.
     """
-    derived = codes.clean(str(group.get("WaveformOriginality") or "")) == "DERIVED"
-    return derived, -int(group.NumberOfWaveformChannels), -int(group.NumberOfWaveformSamples) / _rate(group)
+    return _derived(group), -int(group.NumberOfWaveformChannels), -int(group.NumberOfWaveformSamples) / _rate(group)
+
+
+def _derived(group: Any) -> bool:
+    return codes.clean(str(group.get("WaveformOriginality") or "")).upper() == "DERIVED"
 
 
 def _rate(group: Any) -> float:

@@ -177,6 +177,16 @@ def test_a_derived_rhythm_alone_is_still_a_rhythm():
     assert not read(holding(twelve(5000, label=None, originality="DERIVED"))).median_only
 
 
+@pytest.mark.parametrize("label", ["AVG COMPLEX", "QRS complexes", "Avg", "REPRESENTATIVE", "Template"])
+def test_an_average_of_ten_seconds_is_still_no_rhythm(label):
+    assert read(holding(twelve(5000, label=label, originality="DERIVED"))).median_only
+
+
+def test_a_derived_group_beside_an_original_adds_nothing_to_the_rhythm():
+    found = read(holding(twelve(5000, label="PROCESSED", originality="DERIVED"), twelve(2500, leads=("I", "II"))))
+    assert (set(found.leads), found.samples) == ({"I", "II"}, 2500)
+
+
 def test_of_two_rhythms_the_original_is_taken():
     filtered, original = twelve(5000, start=50, originality="DERIVED"), twelve(5000)
     found = read(holding(filtered, original))
