@@ -28,11 +28,15 @@ def read_record(path: Path, timezone: str = "UTC") -> Recording:
     if not path.is_file():
         raise Rejected(Reason.UNDECODABLE, "no WFDB header there")
     try:
-        record = wfdb.rdrecord(str(path.with_suffix("")))
+        return _recording(path, timezone)
     except FileNotFoundError:
         raise Rejected(Reason.NO_WAVEFORM, "a signal file the header names is not there") from None
     except _DAMAGED as error:
         raise Rejected(Reason.UNDECODABLE, f"not a readable WFDB record ({type(error).__name__})") from None
+
+
+def _recording(path: Path, timezone: str) -> Recording:
+    record = wfdb.rdrecord(str(path.with_suffix("")))
     if record.p_signal is None or not record.sig_name:
         raise Rejected(Reason.NO_WAVEFORM, "no signals")
     if any(_uncalibrated(line) for line in _signal_lines(path)):

@@ -103,6 +103,23 @@ def test_a_header_that_is_none_is_refused(tmp_path, text):
     assert rejected(path) in {Reason.UNDECODABLE, Reason.NO_WAVEFORM}
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "r.dat 16 1000/mV 16 0 0 0 0",  # no name
+        "r.dat 16 1000/mV",
+        "r.dat 16 .5.5/mV 16 0 0 0 0 I",
+        "r.dat 16 (0)/mV 16 0 0 0 0 I",
+        "r.dat 16 mV 16 0 0 0 0 I",
+        "r.dat 16 1000/mV 16 0 0 0 0 I I\x85x y z",  # a line break to Python and none to the format
+    ],
+)
+def test_a_header_with_a_damaged_signal_line_raises_nothing_but_rejected(tmp_path, lines):
+    path = write(tmp_path, ["I"])
+    path.write_text("r 1 500 3000\n" + lines + "\n")
+    assert rejected(path) in {Reason.UNDECODABLE, Reason.UNKNOWN_UNIT}
+
+
 def test_no_header_is_refused(tmp_path):
     assert rejected(tmp_path / "absent.hea") is Reason.UNDECODABLE
 
