@@ -122,6 +122,13 @@ class _WakingQueue(queue.Queue[Any]):
 class _Socket(AssociationSocket):  # type: ignore[misc]
     deadline_s = 30.0
 
+    def _shutdown_socket(self) -> None:
+        """Close in any case; the library leaves a socket open whose peer has gone."""
+        if self.socket is not None:
+            with suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+            self.socket.close()
+
     _ahead = b""  # read to see whether there is anything to read
 
     def has_data(self) -> bool:
