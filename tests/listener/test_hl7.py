@@ -73,7 +73,7 @@ def serve() -> Iterator[Serve]:
 
     yield start
     for server in started:
-        server.stop(0)
+        server.stop(WAIT_S)
 
 
 class Peer:
