@@ -161,6 +161,14 @@ class Ecgd:
             raise AssertionError(f"reconcile ended with {done.returncode}: {done.stderr}")
         return done.returncode, json.loads(done.stdout)
 
+    def reconcile_but_for_waiting(self) -> int:
+        """How many arrivals are not settled yet; fails on anything else amiss or an exit code that does not say so."""
+        code, facts = self.reconcile()
+        waiting = [line for line in facts["discrepancies"] if line.endswith("waiting (not settled yet)")]
+        assert facts["discrepancies"] == waiting
+        assert code == bool(waiting)
+        return len(waiting)
+
     def settled(self) -> tuple[int, dict[str, Any]] | None:
         """What ``reconcile`` says once nothing waits any more, ``None`` before."""
         code, facts = self.reconcile()
