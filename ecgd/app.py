@@ -1,5 +1,6 @@
 """Wiring: one straight-line function a role. Everything is made here and handed in."""
 
+import os
 import signal
 import threading
 import time
@@ -14,6 +15,8 @@ from typing import Any
 import structlog
 
 from config.schema import Settings
+from domain.errors import Transient
+from domain.reason import Reason
 from ecgd import loop
 from ecgd.health import REGISTRY, STOP_SIGNALS, Gauges, Health, HealthPage, door_event, set_up_logging
 from ecgd.schedule import schedule
@@ -61,9 +64,18 @@ def listen(settings: Settings) -> None:
         stack.callback(schedule(jobs).shutdown)  # after the doors: what they stop, a sweep too, it does not wait for
         stack.callback(_all_at_once, [partial(door.stop, STOP_S) for door in doors])
         for door in doors:
-            door.start()
+            _open(door)
         health.ready()
         health.watch(stop)
+
+
+def _open(door: Any) -> None:
+    """Start a door; one whose port or folder is not to be had now may have it at the next start."""
+    try:
+        door.start()
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else type(error).__name__
+        raise Transient(Reason.OUR_FAULT, f"{type(door).__name__} cannot start: {why}; see ecgd check") from error
 
 
 def work(settings: Settings) -> None:

@@ -1,4 +1,7 @@
 import json
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -82,3 +85,16 @@ def test_status_reconcile_and_requeue_work_on_an_empty_store(config: Path) -> No
     assert _ecgd("requeue", "--arrival", 5, "-c", config).exit_code == 1
     assert _ecgd("requeue", "-c", config).exit_code == 2
     assert _ecgd("status", "--arrival", 5, "-c", config).exit_code == 1
+
+
+def test_a_role_whose_port_is_taken_says_so_in_one_line_and_may_be_started_again(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        (tmp_path / "ecgd.yaml").write_text(
+            f"state_dir: {tmp_path}\nhealth: {{listen_port: 0}}\nstore: {{free_disk_mib: 0}}\n"
+            f"doors: {{hl7: {{port: {taken.getsockname()[1]}}}}}\n"
+        )
+        command = [sys.executable, "-m", "ecgd", "listen", "-c", str(tmp_path / "ecgd.yaml")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "Hl7Server cannot start: Address already in use" in done.stderr
+    assert "Traceback" not in done.stderr
