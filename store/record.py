@@ -36,7 +36,7 @@ def record(connection: Connection, arrival_id: int, lease: int, settlement: Sett
     }
     if sum(map(len, caused.values())) != len(settlement.outgoing):
         raise ValueError("every message of a settlement begins with the key of one of its findings")
-    for part, finding in enumerate(settlement.findings):
+    for part, finding in enumerate(settlement.findings, start=1):
         messages = caused[finding.key]
         number = _keep(connection, arrival_id, lease, part, finding, len({each.key for each in messages}))
         for outgoing in messages:

@@ -153,9 +153,9 @@ def test_a_half_written_file_is_left_alone_until_the_rest_is_there(ecgd, module_
 def test_a_file_that_is_no_ecg_goes_to_refused_with_the_reason(ecgd):
     (ecgd.folder / "outside.txt").write_bytes(b"shopping list: bread, milk\n" * 20)
     os.rename(ecgd.folder / "outside.txt", ecgd.incoming / "list.txt")
-    note = ecgd.incoming / "refused" / "list.txt.reason.txt"
-    until(lambda: note.exists() and "unknown_format" in note.read_text(), 30, "the note beside the refused file")
-    assert (ecgd.incoming / "refused" / "list.txt").exists()
+    refused = ecgd.incoming / "refused" / "list.txt"
+    until(refused.exists, 30, "the refused file; its note is written before it is moved")
+    assert "unknown_format" in refused.with_name("list.txt.reason.txt").read_text()
     assert ecgd.left_to_take() == []
 
 

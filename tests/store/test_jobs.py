@@ -223,7 +223,7 @@ def test_messages_know_which_of_several_findings_caused_them(jobs, keep, databas
     with database.read() as connection:
         joined = tables.outbox.join(tables.findings, tables.outbox.c.finding_id == tables.findings.c.id)
         query = sa.select(tables.findings.c.part).select_from(joined).order_by(tables.outbox.c.id)
-        assert connection.execute(query).scalars().all() == [0, 1]
+        assert connection.execute(query).scalars().all() == [1, 2]
         assert connection.execute(sa.select(tables.findings.c.messages)).scalars().all() == [1, 1]
 
 

@@ -113,7 +113,7 @@ def test_a_trail_of_nothing_is_refused(database):
 
 
 def test_a_trail_tells_every_answer_and_that_the_model_is_a_stand_in(full, database):
-    model = {"part": 0, "status": "stand-in", "model": "eianet", "version": "1"}
+    model = {"part": 1, "status": "stand-in", "model": "eianet", "version": "1"}
     refused = Answered(**model, output="potassium", reason="lead_flat")
     scored_one, abstained_one = trail(database, 1), trail(database, 2)
     assert scored_one.severities == (Severity.CRITICAL,)
