@@ -73,7 +73,10 @@ def test_openssl_without_a_certificate_of_ours_gets_no_answer(ecgd, authority, s
     assert answers == []
 
 
-def test_nothing_of_the_strangers_was_kept(ecgd):
-    code, facts = until(lambda: ecgd.settled(), 60, "nothing waiting")
-    assert code == 0, facts
-    assert len(ecgd.events("arrival")) == 3
+def test_nothing_of_a_stranger_is_kept(ecgd, module_ehr, authority, stranger):
+    sent, (code, before) = ecgs.oru_na(2110), until(lambda: ecgd.settled(), 60, "nothing waiting")
+    senders.s_client(ecgd.ports["hl7"], [sent.payload], client=stranger, authority=authority)
+    after = until(lambda: ecgd.settled(), 60, "nothing waiting")
+    assert (code, after[0]) == (0, 0)
+    assert after[1]["totals"]["arrivals"] == before["totals"]["arrivals"]
+    assert sent.patient.id not in patients(module_ehr.resources())
