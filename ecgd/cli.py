@@ -7,16 +7,25 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
-from config.load import InvalidConfiguration, load
-from config.schema import Settings
-from domain.errors import Permanent, Problem, Rejected, Transient
-
-WANTING, REFUSED, INVALID = 1, 3, 4
-DEFAULT = Path("/etc/ecgd/ecgd.yaml")
+from domain.errors import Problem, Rejected
+from ecgd.terminal import (
+    DEFAULT,
+    INVALID,
+    REFUSED,
+    USAGE,
+    WANTING,
+    Config,
+    File,
+    Files,
+    end,
+    settings_of,
+    settings_or_defaults,
+    starting,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,9 +33,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Receives 12-lead ECGs, scores them, tells the EHR. Not a medical device.",
 )
-Config = Annotated[Path, typer.Option("--config", "-c", envvar="ECGD_CONFIG", help="The configuration (YAML).")]
-File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]
-Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, readable=True)]
 
 
 def main() -> None:
@@ -34,41 +40,13 @@ def main() -> None:
     app()
 
 
-def _end(code: int, *lines: str) -> NoReturn:
-    for line in lines:
-        print(line, file=sys.stderr)
-    raise typer.Exit(code)
-
-
-def _settings(path: Path) -> Settings:
-    try:
-        return load(path)
-    except InvalidConfiguration as error:
-        _end(INVALID, f"{path}: {len(error.mistakes)} mistake(s)", *map(str, error.mistakes))
-
-
-def _settings_or_defaults(path: Path) -> Settings:
-    return Settings() if path == DEFAULT and not path.exists() else _settings(path)
-
-
-@contextmanager
-def _starting() -> Iterator[None]:
-    """A role that cannot start says why in one line and ends with 4, or with 1 where another try may help."""
-    try:
-        yield
-    except Permanent as error:
-        _end(INVALID, f"cannot run: {error.detail or error.reason}")
-    except Transient as error:  # systemd starts it again
-        _end(WANTING, f"cannot run now: {error.detail or error.reason}")
-
-
 @app.command()
 def listen(config: Config = DEFAULT) -> None:
     """Run the doors: DICOM, HL7, folder."""
     from ecgd import app as roles
 
-    with _starting():
-        roles.listen(_settings(config))
+    with starting():
+        roles.listen(settings_of(config))
 
 
 @app.command()
@@ -76,8 +54,8 @@ def work(config: Config = DEFAULT) -> None:
     """Run one worker with the resident models."""
     from ecgd import app as roles
 
-    with _starting():
-        roles.work(_settings(config))
+    with starting():
+        roles.work(settings_of(config))
 
 
 @app.command()
@@ -85,8 +63,8 @@ def deliver(config: Config = DEFAULT) -> None:
     """Run the delivery of results and alerts."""
     from ecgd import app as roles
 
-    with _starting():
-        roles.deliver(_settings(config))
+    with starting():
+        roles.deliver(settings_of(config))
 
 
 @app.command()
@@ -95,7 +73,7 @@ def serve(config: Config = DEFAULT) -> None:
     from ecgd.health import set_up_logging
     from ecgd.supervise import serve as supervise
 
-    settings = _settings(config)
+    settings = settings_of(config)
     set_up_logging(settings.logging, "serve")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -108,9 +86,9 @@ def check(config: Config = DEFAULT) -> None:
     """Report every mistake of a configuration at once, unusable certificates, ports, folders and bundles too."""
     from ecgd.check import mistakes
 
-    found = mistakes(_settings(config))
+    found = mistakes(settings_of(config))
     if found:
-        _end(INVALID, f"{config}: {len(found)} mistake(s)", *map(str, found))
+        end(INVALID, f"{config}: {len(found)} mistake(s)", *map(str, found))
     print(f"{config}: in order")
 
 
@@ -125,13 +103,13 @@ def read(
     """Read any supported file without a daemon and say what is in it, as JSON."""
     from ecgd import byhand
 
-    settings = _settings_or_defaults(config)
+    settings = settings_or_defaults(config)
     try:
         ecgs = byhand.ecgs(file, settings)
     except Rejected as error:
-        _end(REFUSED, f"{file}: {error}")
+        end(REFUSED, f"{file}: {error}")
     if part > len(ecgs):
-        _end(REFUSED, f"{file}: holds {len(ecgs)} ECG(s), not {part}")
+        end(REFUSED, f"{file}: holds {len(ecgs)} ECG(s), not {part}")
     ecg = ecgs[part - 1]
     if npz:
         byhand.write_npz(ecg, npz)
@@ -145,8 +123,8 @@ def score(files: Files, config: Config = DEFAULT) -> None:
     """Score files without a daemon: one JSON object a line and ECG."""
     from ecgd import byhand
 
-    settings = _settings_or_defaults(config)
-    with _starting():
+    settings = settings_or_defaults(config)
+    with starting():
         answer = byhand.scorer(settings)
     refused = False
     for file in files:
@@ -175,7 +153,7 @@ def status(
     with _store(config) as database:
         found: Any = operate.trail(database, arrival) if arrival else operate.overview(database)
     if found is None:
-        _end(WANTING, f"no arrival {arrival}")
+        end(WANTING, f"no arrival {arrival}")
     print(json.dumps(found, indent=2, default=str) if as_json else operate.in_words(found))
 
 
@@ -189,11 +167,11 @@ def requeue(
     from ecgd import operate
 
     if not arrival and not message:
-        _end(2, "name at least one --arrival or --message; `ecgd status` and `ecgd reconcile` list their numbers")
+        end(USAGE, "name at least one --arrival or --message; `ecgd status` and `ecgd reconcile` list their numbers")
     with _store(config) as database:
-        unknown = operate.requeue(database, _settings(config), arrival or [], message or [])
+        unknown = operate.requeue(database, settings_of(config), arrival or [], message or [])
     if unknown:
-        _end(WANTING, *unknown)
+        end(WANTING, *unknown)
 
 
 @app.command()
@@ -222,9 +200,9 @@ def demo(
 def _store(config: Path) -> Iterator[Any]:
     from ecgd import operate
 
-    settings = _settings(config)
+    settings = settings_of(config)
     try:
         with operate.opened(settings) as database:
             yield database
     except Problem as error:
-        _end(INVALID, f"the store cannot be used: {error.detail or error.reason}")
+        end(INVALID, f"the store cannot be used: {error.detail or error.reason}")

@@ -1,0 +1,54 @@
+"""What every command shares: exit codes, the configuration, and ends in a line.
+
+Exit codes: 0 done, 1 found wanting, 2 usage, 3 input refused, 4 configuration invalid.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from config.load import InvalidConfiguration, load
+from config.schema import Settings
+from domain.errors import Permanent, Transient
+
+WANTING, USAGE, REFUSED, INVALID = 1, 2, 3, 4
+DEFAULT = Path("/etc/ecgd/ecgd.yaml")
+
+Config = Annotated[Path, typer.Option("--config", "-c", envvar="ECGD_CONFIG", help="The configuration (YAML).")]
+File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]
+Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, readable=True)]
+
+
+def end(code: int, *lines: str) -> NoReturn:
+    """Say why on stderr and end."""
+    for line in lines:
+        print(line, file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def settings_of(path: Path) -> Settings:
+    """Load the configuration; with mistakes, name each and end."""
+    try:
+        return load(path)
+    except InvalidConfiguration as error:
+        end(INVALID, f"{path}: {len(error.mistakes)} mistake(s)", *map(str, error.mistakes))
+
+
+def settings_or_defaults(path: Path) -> Settings:
+    """For what runs without a daemon: the defaults where no configuration is installed."""
+    return Settings() if path == DEFAULT and not path.exists() else settings_of(path)
+
+
+@contextmanager
+def starting() -> Iterator[None]:
+    """A role that cannot start says why in one line and ends with 4, or with 1 where another try may help."""
+    try:
+        yield
+    except Permanent as error:
+        end(INVALID, f"cannot run: {error.detail or error.reason}")
+    except Transient as error:  # systemd starts it again
+        end(WANTING, f"cannot run now: {error.detail or error.reason}")
