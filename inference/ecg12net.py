@@ -168,12 +168,17 @@ class ECG12Net(nn.Module):
 
     def forward(self, crops: Tensor, emps: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Not clamped: the caller averages over crops first, then says what lies outside ``RANGE``."""
+        whole, leads, alpha = self.logits(crops, emps)
+        return self.potassium(whole), self.potassium(leads), alpha
+
+    def logits(self, crops: Tensor, emps: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """What a loss takes: all leads ``[N, outputs]``, each lead ``[N, 12, outputs]``, attention ``[N, 12]``."""
         features = self.features(crops)
         leads, alpha = self.head(features), self.attention(features)  # [N, 12, outputs], [N, 12]
         whole = (alpha.unsqueeze(2) * leads).sum(1)  # [N, outputs]
         if self.empnet is not None and emps is not None:
             whole = whole + self.empnet(emps)
-        return self.potassium(whole), self.potassium(leads), alpha
+        return whole, leads, alpha
 
     def potassium(self, outputs: Tensor) -> Tensor:
         """Outputs ``[..., 1]`` or ``[..., 60]`` -> mmol/L ``[...]``."""
