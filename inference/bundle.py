@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from domain.errors import Permanent
 from domain.reason import Reason
-from inference import crops, picture
+from inference import crops, picture, recording
 from inference.manifest import Manifest
 from inference.models import model_of
 
@@ -36,6 +36,7 @@ STAND_INS = (PACKAGED / "eianet-stand-in", PACKAGED / "ecg12net-stand-in")
 VERSIONS = {
     picture.PREPROCESSING: picture.PREPROCESSING_VERSION,
     crops.PREPROCESSING: crops.PREPROCESSING_VERSION,
+    recording.PREPROCESSING: recording.PREPROCESSING_VERSION,
 }
 
 

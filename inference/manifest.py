@@ -1,5 +1,6 @@
 """bundle.yaml: everything besides the weights that is needed to use a model, and to know what it is worth."""
 
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
@@ -16,7 +17,10 @@ class Strict(BaseModel):
 
 
 class EiaNetArchitecture(Strict):
-    """EIANet. The paper's is ``width`` 64; it does not give the input size."""
+    """EIANet. The paper's is ``width`` 64; it does not give the input size.
+
+    ``picture``: ``raw`` is the paper's comparison without its preprocessing (table 5): gray, inverted, resized.
+    """
 
     kind: Literal["eianet"]
     width: int = Field(ge=1, le=256)
@@ -24,6 +28,7 @@ class EiaNetArchitecture(Strict):
     attention: bool
     input_height: int = Field(ge=64, le=2048)
     input_width: int = Field(ge=64, le=2048)
+    picture: Literal["processed", "raw"] = "processed"
 
 
 class Ecg12NetArchitecture(Strict):
@@ -37,13 +42,20 @@ class Ecg12NetArchitecture(Strict):
     crops: int = Field(ge=1, le=32, description="crops of 1024 samples averaged over the recording")
 
 
-Architecture = EiaNetArchitecture | Ecg12NetArchitecture
+class ArrestNetArchitecture(Strict):
+    """ArrestNet, the signal model that EIANet is compared with (table 3)."""
+
+    kind: Literal["arrestnet"]
+    width: int = Field(ge=1, le=256)
+
+
+Architecture = EiaNetArchitecture | Ecg12NetArchitecture | ArrestNetArchitecture
 
 
 class Preprocessing(Strict):
     """What the network was trained on; must be what this program does."""
 
-    name: Literal["picture", "crops"]
+    name: Literal["picture", "crops", "signal"]
     version: int = Field(ge=1)
 
 
@@ -71,6 +83,31 @@ class Platt(Strict):
     intercept: FiniteFloat
 
 
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Isotonic(Strict):
+    """Probability by straight lines between points ``(logit, probability)``, level beyond the ends.
+
+    What isotonic regression fits (Zadrozny and Elkan 2002); holds the prior correction too.
+    """
+
+    kind: Literal["isotonic"]
+    points: tuple[tuple[FiniteFloat, Probability], ...] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        steps = list(pairwise(self.points))
+        if not all(before[0] < after[0] for before, after in steps):
+            raise ValueError("points: logits ascend")
+        if not all(before[1] <= after[1] for before, after in steps):
+            raise ValueError("points: probabilities do not fall")
+        return self
+
+
+Calibration = Identity | Platt | Isotonic
+
+
 class ResidualInterval(Strict):
     """95 % of the residuals (truth - estimate) on held-out data lie between the two, in mmol/L."""
 
@@ -86,8 +123,12 @@ class Performance(Strict):
     data: Text
 
 
-PREPROCESSING_OF = {"eianet": "picture", "ecg12net": "crops"}
-OUTPUT_OF = {"eianet": (Output.ARREST, "1"), "ecg12net": (Output.POTASSIUM, "mmol/L")}
+PREPROCESSING_OF = {"eianet": "picture", "ecg12net": "crops", "arrestnet": "signal"}
+OUTPUT_OF = {
+    "eianet": (Output.ARREST, "1"),
+    "ecg12net": (Output.POTASSIUM, "mmol/L"),
+    "arrestnet": (Output.ARREST, "1"),
+}
 
 
 class Manifest(Strict):
@@ -99,7 +140,7 @@ class Manifest(Strict):
     architecture: Architecture = Field(discriminator="kind")
     preprocessing: Preprocessing
     output: OutputFacts
-    calibration: Annotated[Identity | Platt, Field(discriminator="kind")]
+    calibration: Annotated[Calibration, Field(discriminator="kind")]
     residual_interval: ResidualInterval | None = None
     intended_use: Text
     training_data: Text
@@ -116,8 +157,8 @@ class Manifest(Strict):
             raise ValueError(f"output: {kind} estimates {quantity} in unit '{unit}'")
         if quantity is Output.ARREST and self.residual_interval is not None:
             raise ValueError("residual_interval: a probability has none")
-        if quantity is Output.POTASSIUM and self.calibration.kind == "platt":
-            raise ValueError("calibration: platt is for probabilities; write kind: identity")
+        if quantity is Output.POTASSIUM and self.calibration.kind != "identity":
+            raise ValueError(f"calibration: {self.calibration.kind} is for probabilities; write kind: identity")
         if self.status is Status.SITE_VALIDATED and not self.performance:
             raise ValueError("performance: a site-validated model states what was measured")
         return self

@@ -13,11 +13,13 @@ from torch import nn
 from domain.ecg import LEADS, Ecg
 from domain.finding import Output
 from domain.reason import Reason
+from inference.arrestnet import ArrestNet
 from inference.crops import Unscorable, crops, emps
 from inference.ecg12net import CROP, ECG12Net
 from inference.eianet import EIANet
-from inference.manifest import Architecture, Ecg12NetArchitecture, EiaNetArchitecture
-from inference.picture import prepare
+from inference.manifest import Architecture, ArrestNetArchitecture, Ecg12NetArchitecture, EiaNetArchitecture
+from inference.picture import prepare, unprocessed
+from inference.recording import SAMPLES, whole
 
 RHYTHM_LEAD = "II"
 Array = NDArray[np.float32]
@@ -65,7 +67,8 @@ class EiaNetModel:
         strip = ecg.signal[LEADS.index(RHYTHM_LEAD)]
         if np.count_nonzero(np.isfinite(strip)) < self.SHORTEST_STRIP_S * ecg.rate_hz:
             raise Unscorable(Reason.TOO_SHORT, (RHYTHM_LEAD,))
-        picture = prepare(ecg.picture, self._a.input_height, self._a.input_width)
+        look = prepare if self._a.picture == "processed" else unprocessed
+        picture = look(ecg.picture, self._a.input_height, self._a.input_width)
         return (np.repeat(picture[np.newaxis], self._a.in_channels, axis=1),)
 
     def example(self) -> tuple[Array, ...]:
@@ -100,11 +103,9 @@ class Ecg12NetModel:
 
     def example(self) -> tuple[Array, ...]:
         """Beats once a second, a different height in every lead."""
-        seconds = np.arange(CROP) / 500
-        beat = np.exp(-(((seconds % 1 - 0.4) / 0.02) ** 2)) + 0.3 * np.exp(-(((seconds % 1 - 0.7) / 0.06) ** 2))
-        leads = np.linspace(-1, 1.2, len(LEADS))[:, np.newaxis] * beat
+        leads = _beats(CROP)
         unknown_pr = np.array([60, np.nan, 90, 400, 400, 50, 40, 45], np.float32)
-        return self._with_emps(np.repeat(leads[np.newaxis], self._a.crops, axis=0).astype(np.float32), unknown_pr)
+        return self._with_emps(np.repeat(leads[np.newaxis], self._a.crops, axis=0), unknown_pr)
 
     def raw(self, outputs: tuple[Array, ...]) -> float:
         """The average over the crops in mmol/L, not clamped."""
@@ -114,10 +115,43 @@ class Ecg12NetModel:
         return (cut, np.repeat(parameters[np.newaxis], cut.shape[0], axis=0)) if self._a.emps else (cut,)
 
 
+class ArrestNetModel:
+    """ArrestNet on the whole signal."""
+
+    output = Output.ARREST
+
+    def __init__(self, architecture: ArrestNetArchitecture) -> None:
+        self._a = architecture
+
+    def build(self) -> ArrestNet:
+        """Make the network."""
+        return ArrestNet(width=self._a.width)
+
+    def inputs(self, ecg: Ecg) -> tuple[Array, ...]:
+        """One recording ``[1, 12, 5000]``; ``Unscorable`` where a lead is known for less than 9 s."""
+        return (whole(ecg.signal)[np.newaxis],)
+
+    def example(self) -> tuple[Array, ...]:
+        """Beats once a second, a different height in every lead."""
+        return (_beats(SAMPLES)[np.newaxis],)
+
+    def raw(self, outputs: tuple[Array, ...]) -> float:
+        """The logit."""
+        return float(outputs[0][0])
+
+
+def _beats(samples: int) -> Array:
+    seconds = np.arange(samples) / 500
+    beat = np.exp(-(((seconds % 1 - 0.4) / 0.02) ** 2)) + 0.3 * np.exp(-(((seconds % 1 - 0.7) / 0.06) ** 2))
+    return (np.linspace(-1, 1.2, len(LEADS))[:, np.newaxis] * beat).astype(np.float32)
+
+
 def model_of(architecture: Architecture) -> Model:
     """Choose by the architecture's kind."""
     if isinstance(architecture, EiaNetArchitecture):
         return EiaNetModel(architecture)
+    if isinstance(architecture, ArrestNetArchitecture):
+        return ArrestNetModel(architecture)
     return Ecg12NetModel(architecture)
 
 

@@ -35,6 +35,16 @@ def prepare(picture: Picture, height: int, width: int) -> NDArray[np.float32]:
     return small[np.newaxis] / np.float32(255)
 
 
+def unprocessed(picture: Picture, height: int, width: int) -> NDArray[np.float32]:
+    """The paper's comparison (table 5): RGB ``[h, w, 3]`` -> gray ``[1, height, width]``, 0 white to 1 black.
+
+    Inverted, so that ink is high as in ``prepare`` and the convolutions' zero padding is paper.
+    """
+    gray = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY)
+    small = np.asarray(cv2.resize(gray, (width, height), interpolation=cv2.INTER_AREA), dtype=np.float32)
+    return np.float32(1) - small[np.newaxis] / np.float32(255)
+
+
 def clean(picture: Picture) -> Gray:
     """The paper's steps: RGB ``[h, w, 3]`` -> binary ``[h, w]``."""
     return binary(equalised(smoothed(opened(traces(inked(picture))))))

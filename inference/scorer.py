@@ -15,10 +15,10 @@ from domain.reason import Reason
 from inference import bundle as bundles
 from inference.backend import Backend, OpenVinoBackend, TorchBackend, openvino_available, require_agreement
 from inference.bundle import Bundle
+from inference.calibration import probability
 from inference.crops import Unscorable
 from inference.ecg12net import RANGE, censor
-from inference.manifest import Platt
-from inference.models import Model, model_of, sigmoid
+from inference.models import Model, model_of
 
 DECIMALS = {Output.ARREST: 6, Output.POTASSIUM: 2}
 """What is decided on is what is reported: a 5.497 shown as 5.50 must not be called normal."""
@@ -105,10 +105,7 @@ class _Resident:
         )
 
     def _probability(self, logit: float) -> float:
-        calibration = self._bundle.facts.calibration
-        if isinstance(calibration, Platt):
-            logit = calibration.slope * logit + calibration.intercept
-        return sigmoid(logit)
+        return probability(self._bundle.facts.calibration, logit)
 
     def _interval(self, value: float) -> tuple[float, float] | None:
         residual = self._bundle.facts.residual_interval

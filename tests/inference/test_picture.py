@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inference import picture
-from inference.picture import clean, equalised, inked, opened, prepare, smoothed, traces
+from inference.picture import clean, equalised, inked, opened, prepare, smoothed, traces, unprocessed
 
 INK, PAPER, GRID = (0, 0, 0), (255, 250, 250), (240, 170, 170)
 
@@ -131,3 +131,13 @@ def test_pages_of_several_vendors_keep_every_row_without_gaps(name, rows):
     covered = [s for s in stats[1:] if s[cv2.CC_STAT_HEIGHT] > 10]
     assert sum(s[cv2.CC_STAT_WIDTH] for s in covered) > 0.8 * rows * 1200
     assert len(covered) <= 4 * rows
+
+
+def test_the_raw_picture_is_gray_and_inverted_so_that_paper_is_near_zero_and_ink_near_one(make_ecg):
+    standard = make_ecg().picture
+    raw = unprocessed(standard, 800, 1200)
+    assert (raw.shape, raw.dtype) == ((1, 800, 1200), np.float32)
+    expected = 1 - standard.astype(np.float64) @ [0.299, 0.587, 0.114] / 255  # ITU-R BT.601
+    np.testing.assert_allclose(raw[0], expected, atol=1.01 / 255)
+    assert np.median(raw) < 0.05
+    assert raw.max() == 1
