@@ -6,6 +6,7 @@ ResNet-50 with a spatial attention after each of its four stages. The names in t
 """
 
 from collections import OrderedDict
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -110,3 +111,19 @@ def _stage(channels: int, width: int, blocks: int, stride: int) -> nn.Sequential
     first = Bottleneck(channels, width, stride)
     rest = (Bottleneck(width * EXPANSION, width, 1) for _ in range(blocks - 1))
     return nn.Sequential(OrderedDict((str(i), block) for i, block in enumerate((first, *rest))))
+
+
+def load_trunk(network: EIANet, weights: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """Load what fits of a ResNet-50's weights under torchvision's names; returns the names that were not taken.
+
+    The 1000-class head never fits, nor do the attentions, which ImageNet has not. A first convolution of three input
+    channels goes into one summed, which answers a gray picture as the three did its three equal channels.
+    """
+    offered = dict(weights)
+    first = offered.get("conv1.weight")
+    if first is not None and network.conv1.in_channels == 1 and first.ndim == 4:
+        offered["conv1.weight"] = first.sum(1, keepdim=True)
+    wanted = {name: tensor.shape for name, tensor in network.state_dict().items() if not name.startswith("fc.")}
+    taken = {name: tensor for name, tensor in offered.items() if wanted.get(name) == tensor.shape}
+    network.load_state_dict(taken, strict=False)
+    return tuple(sorted(name for name in weights if name not in taken))

@@ -3,7 +3,7 @@ import torch
 from captum.attr import LayerGradCam
 from torch import nn
 
-from inference.eianet import EIANet, SpatialAttention
+from inference.eianet import EIANet, SpatialAttention, load_trunk
 
 
 def parameters(network: nn.Module) -> int:
@@ -33,21 +33,86 @@ def test_there_are_fifty_layers_and_four_attentions():
     assert sum(isinstance(part, SpatialAttention) for part in network.modules()) == 4
 
 
+def torchvision_resnet50() -> dict[str, tuple[int, ...]]:
+    """Names and shapes of ``torchvision.models.resnet50().state_dict()``, as that package publishes them."""
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def norm(name: str, channels: int) -> None:
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            shapes[f"{name}.{part}"] = (channels,)
+        shapes[f"{name}.num_batches_tracked"] = ()
+
+    shapes["conv1.weight"] = (64, 3, 7, 7)
+    norm("bn1", 64)
+    before = 64
+    for layer, (planes, blocks) in enumerate([(64, 3), (128, 4), (256, 6), (512, 3)], start=1):
+        for block in range(blocks):
+            name = f"layer{layer}.{block}"
+            for number, shape in enumerate(
+                [(planes, before, 1, 1), (planes, planes, 3, 3), (4 * planes, planes, 1, 1)]
+            ):
+                shapes[f"{name}.conv{number + 1}.weight"] = shape
+                norm(f"{name}.bn{number + 1}", shape[0])
+            if block == 0:
+                shapes[f"{name}.downsample.0.weight"] = (4 * planes, before, 1, 1)
+                norm(f"{name}.downsample.1", 4 * planes)
+            before = 4 * planes
+    return shapes | {"fc.weight": (1000, 2048), "fc.bias": (1000,)}
+
+
 def test_the_state_dict_has_torchvision_s_names_and_shapes():
+    published = torchvision_resnet50()
+    assert len(published) == 320
     state = on_meta(in_channels=3, attention=False).state_dict()
-    assert len(state) == 320  # as torchvision's resnet50
-    expected = {
-        "conv1.weight": (64, 3, 7, 7),
-        "bn1.running_mean": (64,),
-        "layer1.0.conv1.weight": (64, 64, 1, 1),
-        "layer1.0.downsample.0.weight": (256, 64, 1, 1),
-        "layer1.0.downsample.1.weight": (256,),
-        "layer2.0.conv2.weight": (128, 128, 3, 3),
-        "layer2.0.downsample.0.weight": (512, 256, 1, 1),
-        "layer3.5.bn3.num_batches_tracked": (),
-        "layer4.2.conv3.weight": (2048, 512, 1, 1),
-    }
-    assert {name: tuple(state[name].shape) for name in expected} == expected
+    ours = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    assert ours == published | {"fc.weight": (1, 2048), "fc.bias": (1,)}
+
+
+def test_attention_adds_its_own_names_and_nothing_else():
+    plain, whole = (set(on_meta(attention=on).state_dict()) for on in (False, True))
+    assert plain < whole
+    assert {name.split(".")[0] for name in whole - plain} == {f"attention{n}" for n in (1, 2, 3, 4)}
+
+
+def test_channels_and_sizes_of_every_stage_are_resnet_50_s():
+    network = on_meta()
+    seen = []
+    for number in range(1, 5):
+        stage = getattr(network, f"attention{number}")
+        stage.register_forward_hook(lambda _, x, y: seen.append((tuple(x[0].shape), tuple(y.shape))))
+    network(torch.empty(2, 1, 512, 768, device="meta"))
+    expected = [(2, 256, 128, 192), (2, 512, 64, 96), (2, 1024, 32, 48), (2, 2048, 16, 24)]
+    assert seen == [(shape, shape) for shape in expected]
+
+
+@pytest.mark.parametrize("in_channels", [1, 3])
+def test_imagenet_weights_fill_the_trunk_and_what_does_not_fit_is_said(in_channels):
+    torch.manual_seed(0)
+    imagenet = EIANet(width=4, in_channels=3, attention=False).state_dict()
+    imagenet["fc.weight"], imagenet["fc.bias"] = torch.randn(1000, 128), torch.randn(1000)
+    network = EIANet(width=4, in_channels=in_channels)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    assert load_trunk(network, imagenet) == ("fc.bias", "fc.weight")
+    for name, tensor in network.state_dict().items():
+        if name.startswith(("fc.", "attention")):
+            assert torch.equal(tensor, before[name]), name
+        elif name != "conv1.weight":
+            assert torch.equal(tensor, imagenet[name]), name
+    picture = torch.rand(1, 1, 64, 64)
+    three = nn.functional.conv2d(picture.expand(-1, 3, -1, -1), imagenet["conv1.weight"])
+    ours = nn.functional.conv2d(picture.expand(-1, in_channels, -1, -1), network.conv1.weight)
+    torch.testing.assert_close(ours, three)
+
+
+def test_a_trunk_of_another_width_leaves_the_network_alone():
+    network = EIANet(width=2)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    weights = EIANet(width=3).state_dict()
+    refused = set(load_trunk(network, weights))
+    assert {name for name, tensor in weights.items() if tensor.ndim and not name.startswith("attention")} <= refused
+    for name, tensor in network.state_dict().items():
+        if not name.startswith("attention"):
+            assert torch.equal(tensor, before[name]), name
 
 
 def test_the_stride_is_on_the_middle_convolution_as_in_torchvision():
