@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from domain.errors import Problem, Rejected
+from ecgd import evaluate as evaluation
 from ecgd.terminal import (
     DEFAULT,
     INVALID,
@@ -206,3 +207,6 @@ def _store(config: Path) -> Iterator[Any]:
             yield database
     except Problem as error:
         end(INVALID, f"the store cannot be used: {error.detail or error.reason}")
+
+
+app.command("evaluate")(evaluation.evaluate)

@@ -1,0 +1,1 @@
+"""How good a model is: the papers' tables, with intervals, from a CSV of predictions."""
