@@ -30,17 +30,20 @@ def crops(signal: NDArray[np.float32], count: int) -> NDArray[np.float32]:
     2.5 s, each is cropped from its own. A single crop is taken from the middle. Every crop is centred on its median,
     which is ours, not the paper's: an electrocardiograph is AC-coupled, so a lead's level means nothing.
     """
-    runs = [longest_run(row) for row in signal]
-    short = tuple(lead for lead, (start, stop) in zip(LEADS, runs, strict=True) if stop - start < CROP)
-    if short:
+    cut = np.empty((count, len(LEADS), CROP), np.float32)
+    for (j, lead), at in np.ndenumerate(starts(signal, count)):
+        cut[j, lead] = signal[lead, at : at + CROP]
+    return cut - np.median(cut, axis=2, keepdims=True)
+
+
+def starts(signal: NDArray[np.float32], count: int) -> NDArray[np.intp]:
+    """The sample at which each crop of each lead starts, ``[count, 12]``; ``Unscorable`` where too short."""
+    runs = np.array([longest_run(row) for row in signal])
+    room = runs[:, 1] - runs[:, 0] - CROP
+    if short := tuple(lead for lead, left in zip(LEADS, room, strict=True) if left < 0):
         raise Unscorable(Reason.TOO_SHORT, short)
     places = np.linspace(0, 1, count) if count > 1 else np.array([0.5])
-    cut = np.empty((count, len(LEADS), CROP), np.float32)
-    for lead, (start, stop) in enumerate(runs):
-        for j, place in enumerate(places):
-            at = start + int((stop - start - CROP) * place)
-            cut[j, lead] = signal[lead, at : at + CROP]
-    return cut - np.median(cut, axis=2, keepdims=True)
+    return np.asarray(runs[:, 0] + (room * places[:, np.newaxis]).astype(np.intp), np.intp)
 
 
 def longest_run(row: NDArray[np.float32]) -> tuple[int, int]:
