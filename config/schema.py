@@ -149,6 +149,7 @@ class Models(Strict):
     backend: Literal["auto", "openvino", "torch"] = "auto"
     threads: int = Field(0, ge=0, le=256, description="0: as many as the machine has cores")
     allow_stand_in: bool = Field(False, description="let stand-in models alert people")
+    explain: bool = Field(True, description="draw where each model looked, and send it with the result")
 
 
 class ArrestThresholds(Strict):

@@ -1,10 +1,11 @@
 """What the models said of an ECG, and what follows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
-from domain.ecg import Ecg
+from domain.ecg import Ecg, Picture
+from domain.explanation import Explanation
 from domain.reason import Reason
 
 
@@ -27,7 +28,8 @@ class Score:
     """One model's answer. ``unit`` is UCUM: ``1`` for a probability, ``mmol/L`` for potassium.
 
     ``interval``: the bundle's own 95 % interval, where it has one. ``censored``: ``<`` or ``>`` when the estimate lies
-    outside the model's range (ECG12Net: 1.5 to 7.5 mmol/L) and ``value`` is the bound.
+    outside the model's range (ECG12Net: 1.5 to 7.5 mmol/L) and ``value`` is the bound. ``explanation``: where the model
+    looked; it is not part of what makes two scores the same, and is not stored.
     """
 
     model: str
@@ -39,6 +41,7 @@ class Score:
     unit: str
     interval: tuple[float, float] | None = None
     censored: str = ""
+    explanation: Explanation | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +72,15 @@ def in_a_word(severity: Severity | None) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """A score against the thresholds in force; ``level`` is the threshold's name in the YAML, or ``normal``."""
+    """A score against the thresholds in force; ``level`` is the threshold's name in the YAML, or ``normal``.
+
+    ``drawing``: the ECG with its explanation, for people to look at.
+    """
 
     score: Score
     level: str
     severity: Severity
+    drawing: Picture | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,11 +1,13 @@
 """An Ecg without its arrays, as JSON, and back: for the reader's pipe and for ``ecgd read``."""
 
 import typing
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
+from pydantic_core import to_jsonable_python
 
 from domain.ecg import Ecg
 from domain.finding import Abstention, Score
@@ -14,7 +16,6 @@ ARRAYS = ("signal", "picture", "page")
 _FIELDS: dict[str, TypeAdapter[Any]] = {
     name: TypeAdapter(hint) for name, hint in typing.get_type_hints(Ecg).items() if name not in ARRAYS
 }
-_ANSWER: TypeAdapter[Score | Abstention] = TypeAdapter(Score | Abstention)
 
 
 def dump(ecg: Ecg) -> dict[str, Any]:
@@ -52,9 +53,15 @@ def shown(ecg: Ecg) -> dict[str, Any]:
 def shown_answers(answers: tuple[Score | Abstention, ...]) -> dict[str, Any]:
     """The ``scores`` and ``abstentions`` of ``ecgd score``."""
     return {
-        "scores": [_ANSWER.dump_python(a, mode="json") for a in answers if isinstance(a, Score)],
-        "abstentions": [_ANSWER.dump_python(a, mode="json") for a in answers if isinstance(a, Abstention)],
+        "scores": [shown_answer(a) for a in answers if isinstance(a, Score)],
+        "abstentions": [shown_answer(a) for a in answers if isinstance(a, Abstention)],
     }
+
+
+def shown_answer(answer: Score | Abstention) -> dict[str, Any]:
+    """An answer as JSON types, without its explanation: that is for drawing."""
+    names = [one.name for one in fields(answer) if one.name != "explanation"]
+    return {name: to_jsonable_python(getattr(answer, name)) for name in names}
 
 
 def _recorded(ecg: Ecg) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ import torch
 from config.schema import Models
 from domain.ecg import Defect, Ecg
 from domain.errors import Permanent
+from domain.explanation import Explanation
 from domain.finding import Abstention, Output, Score, Status
 from domain.reason import Reason
 from inference import bundle as bundles
@@ -18,6 +19,7 @@ from inference.bundle import Bundle
 from inference.calibration import probability
 from inference.crops import Unscorable
 from inference.ecg12net import RANGE, censor
+from inference.explain import explain
 from inference.models import Model, model_of
 
 DECIMALS = {Output.ARREST: 6, Output.POTASSIUM: 2}
@@ -65,7 +67,7 @@ class _Resident:
     """One model in memory."""
 
     def __init__(self, bundle: Bundle, settings: Models, threads: int) -> None:
-        self._bundle = bundle
+        self._bundle, self._explains = bundle, settings.explain
         self._model: Model = model_of(bundle.facts.architecture)
         self._backend, difference = _backend(bundle, self._model, settings, threads)
         self.facts = ModelFacts(
@@ -86,10 +88,14 @@ class _Resident:
             inputs = self._model.inputs(ecg)
         except Unscorable as error:
             return self._abstain(Defect(reason=error.reason, leads=error.leads))
-        raw = self._model.raw(self._backend(*inputs))
-        return self._score(raw) if _plausible(raw, self._model.output) else self._abstain(_INVALID)
+        outputs = self._backend(*inputs)
+        raw = self._model.raw(outputs)
+        if not _plausible(raw, self._model.output):
+            return self._abstain(_INVALID)
+        looked = explain(self._bundle.facts.architecture, ecg, outputs) if self._explains else None
+        return self._score(raw, looked)
 
-    def _score(self, raw: float) -> Score:
+    def _score(self, raw: float, explanation: Explanation | None) -> Score:
         output = self._model.output
         value, censored = censor(raw) if output is Output.POTASSIUM else (self._probability(raw), "")
         return Score(
@@ -102,6 +108,7 @@ class _Resident:
             unit=self._bundle.facts.output.unit,
             interval=None if censored else self._interval(value),
             censored=censored,
+            explanation=explanation,
         )
 
     def _probability(self, logit: float) -> float:

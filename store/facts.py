@@ -5,13 +5,13 @@ is one more to protect. Patients are held by identifier, birth date and sex; uni
 """
 
 import math
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from datetime import date, datetime
 from enum import Enum
 from typing import Any
 
 from domain.ecg import Ecg
-from domain.finding import Finding
+from domain.finding import Finding, Score
 
 VERSION = 1
 
@@ -26,12 +26,17 @@ def facts(finding: Finding) -> dict[str, Any]:
         "severity": None if finding.severity is None else finding.severity.name.lower(),
         "thresholds_sha256": finding.thresholds_sha256,
         "assessments": [
-            {"level": each.level, "severity": each.severity.name.lower(), "score": _plain(each.score)}
+            {"level": each.level, "severity": each.severity.name.lower(), "score": _score(each.score)}
             for each in finding.assessments
         ],
         "abstentions": _plain(finding.abstentions),
         "ecg": _ecg(finding.ecg),
     }
+
+
+def _score(score: Score) -> dict[str, Any]:
+    """All but the explanation: scoring the kept bytes again makes it again."""
+    return {one.name: _plain(getattr(score, one.name)) for one in fields(score) if one.name != "explanation"}
 
 
 def _ecg(ecg: Ecg) -> dict[str, Any]:

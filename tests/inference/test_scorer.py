@@ -39,7 +39,8 @@ def altered(tmp_path):
         path = Path(shutil.copytree(STAND_INS[number], tmp_path / f"{number}-{len(list(tmp_path.iterdir()))}"))
         named = yaml.safe_load((path / "bundle.yaml").read_text())
         (path / "bundle.yaml").write_text(yaml.safe_dump({**named, **facts}))
-        made = Scorer(Models(bundles=(path,), device="cpu", backend="torch", threads=1))
+        settings = Models(bundles=(path,), device="cpu", backend="torch", threads=1, explain=raw is None)
+        made = Scorer(settings)
         if raw is not None:
             made._resident[0]._backend = lambda *_: (np.array([raw], np.float32),)
         return made
