@@ -13,6 +13,7 @@ import typer
 
 from domain.errors import Problem, Rejected
 from ecgd import evaluate as evaluation
+from ecgd import train as training
 from ecgd.terminal import (
     DEFAULT,
     INVALID,
@@ -210,3 +211,4 @@ def _store(config: Path) -> Iterator[Any]:
 
 
 app.command("evaluate")(evaluation.evaluate)
+app.command("train")(training.train)
