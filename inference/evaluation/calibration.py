@@ -9,7 +9,7 @@ Counts = NDArray[np.int32]
 
 EDGE = 1e-6  # a probability of 0 or 1 has no logit; a model reports six decimals
 _STEPS = 25
-_FLAT = 1e-9
+_FLAT = 1e-6  # the error after such a step is its square
 _BEYOND = 50.0  # a slope there means that the classes are separated: the likelihood has no maximum
 
 
@@ -48,7 +48,7 @@ class Calibration:
             found = found + np.clip(step, -5, 5)
             if np.nanmax(np.abs(step), initial=0) < _FLAT:
                 break
-        settled = (np.abs(step).max(1) < _FLAT**0.5) & (np.abs(found).max(1) < _BEYOND)
+        settled = (np.abs(step).max(1) < _FLAT) & (np.abs(found).max(1) < _BEYOND)
         return np.where(settled[:, None], found, np.nan)
 
     def _shift(self, counts: Counts) -> Floats:
@@ -62,11 +62,14 @@ class Calibration:
             found = found + np.clip(step, -5, 5)
             if np.nanmax(np.abs(step), initial=0) < _FLAT:
                 break
-        return np.where((np.abs(step) < _FLAT**0.5) & (np.abs(found) < _BEYOND), found, np.nan)
+        return np.where((np.abs(step) < _FLAT) & (np.abs(found) < _BEYOND), found, np.nan)
 
 
 def _sigmoid(z: Floats) -> Floats:
-    return 1 / (1 + np.exp(np.clip(-z, -500, 500)))
+    with np.errstate(over="ignore"):
+        np.exp(np.negative(z, out=z), out=z)
+    z += 1
+    return np.divide(1, z, out=z)
 
 
 def _solved(curvature: Floats, slope: Floats) -> Floats:

@@ -28,6 +28,12 @@ def five(mmol_l: Floats) -> NDArray[np.intp]:
     return np.searchsorted([2.5, 3.5], mmol_l, "left") + np.searchsorted([5.5, 6.5], mmol_l, "right")
 
 
+def three(mmol_l: Floats) -> NDArray[np.intp]:
+    """Class 0..2: hypokalemia, normokalemia, hyperkalemia."""
+    found: NDArray[np.intp] = _TO_THREE[five(mmol_l)]
+    return found
+
+
 def beyond(mmol_l: Floats, cut: str) -> NDArray[np.bool_]:
     """Whether each value lies beyond one of the four ``CUTS``."""
     classes = five(mmol_l)

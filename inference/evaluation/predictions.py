@@ -1,7 +1,7 @@
 """predictions.csv: what was true and what the model said, a line per ECG."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +55,14 @@ class Predictions:
             columns={name: tuple(values[row] for row in rows) for name, values in self.columns.items()},
         )
 
+    def scored(self, score: Floats) -> "Predictions":
+        """The same cases with another's scores."""
+        return replace(self, score=score)
+
+    def by_row(self) -> "Predictions":
+        """The same with every row a patient of its own."""
+        return replace(self, patient=np.arange(len(self.truth)), by_patient=False)
+
 
 def of(truth: Sequence[float] | Floats, score: Sequence[float] | Floats, patient: Sequence[str] = ()) -> Predictions:
     """Predictions from arrays; raises ``Unusable`` like ``read``, with rows counted from one."""
@@ -65,7 +73,7 @@ def of(truth: Sequence[float] | Floats, score: Sequence[float] | Floats, patient
 
 
 def read(path: Path) -> Predictions:
-    """Read a CSV with the columns ``truth`` and ``score``, see ``sheet.read``; raises ``Unusable`` with every mistake."""
+    """Read a CSV with the columns ``truth`` and ``score`` (see ``sheet``); raises ``Unusable`` with every mistake."""
     table = sheet.read(path, REQUIRED)
     truth, wrong_truth = table.numbers("truth")
     score, wrong_score = table.numbers("score")

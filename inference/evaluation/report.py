@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from inference.evaluation import binary, potassium, thresholds
+from inference.evaluation import binary, potassium, readers, thresholds
 from inference.evaluation.bootstrap import RESAMPLES, Estimates
 from inference.evaluation.calibration import EDGE
+from inference.evaluation.imbalance import imbalance
 from inference.evaluation.predictions import Predictions
+from inference.evaluation.subgroups import subgroups
 from inference.evaluation.thresholds import Threshold
 
 YOUDEN = "youden"
@@ -24,12 +27,24 @@ class Wanted:
     resamples: int = RESAMPLES
     seed: int = 0
     note: str = ""
+    readers: Path | None = None
 
 
 def report(predictions: Predictions, wanted: Wanted) -> dict[str, Any]:
-    """Figures by name, each beside its ``_ci`` ``[low, high]``; ``None`` where a figure is undefined."""
-    found = _arrest(predictions, wanted) if predictions.binary else _potassium(predictions, wanted)
-    return ({"note": wanted.note} if wanted.note else {}) | found
+    """Figures by name, each beside its ``_ci`` ``[low, high]``; ``None`` where a figure is undefined.
+
+    Raises ``ValueError`` in words when ``wanted.threshold`` names none, ``Unusable`` for the readers' file.
+    """
+    threshold = threshold_of(predictions, wanted.threshold) if predictions.binary else None
+    found: dict[str, Any] = {"note": wanted.note} if wanted.note else {}
+    found |= _arrest(predictions, threshold, wanted) if threshold else _potassium(predictions, wanted)
+    found["subgroups"] = subgroups(predictions, threshold, wanted.resamples, wanted.seed)
+    if wanted.readers:
+        readings, strangers = readers.read(wanted.readers, predictions)
+        found["readers"] = readers.compare(predictions, readings, threshold, wanted.resamples, wanted.seed)
+        if strangers:
+            found["notes"].append(f"readers: {strangers} answer(s) to cases that the predictions lack were left out")
+    return found
 
 
 def threshold_of(predictions: Predictions, wanted: str) -> Threshold:
@@ -49,9 +64,8 @@ def threshold_of(predictions: Predictions, wanted: str) -> Threshold:
     return thresholds.given(value)
 
 
-def _arrest(predictions: Predictions, wanted: Wanted) -> dict[str, Any]:
-    threshold = threshold_of(predictions, wanted.threshold)
-    found = binary.estimates(predictions, threshold, wanted.prevalences, wanted.resamples, wanted.seed)
+def _arrest(predictions: Predictions, threshold: Threshold, wanted: Wanted) -> dict[str, Any]:
+    found = binary.everything(predictions, threshold, wanted.prevalences, wanted.resamples, wanted.seed)
     positives = int(predictions.truth.sum())
     notes = [] if predictions.probabilities else [_left_out(binary.PROBABILITY_ONLY)]
     if found.value.get("calibration_slope", 0.0) is None:
@@ -63,10 +77,11 @@ def _arrest(predictions: Predictions, wanted: Wanted) -> dict[str, Any]:
         **_size(predictions),
         "positives": positives,
         "positive_rate": positives / len(predictions.truth),
-        **_figures(found),
+        **found.named(found.value),
         "threshold": threshold.value,
         "threshold_rule": threshold.rule,
         "confusion": binary.counts_of(predictions, threshold),
+        "imbalance": imbalance(predictions, threshold, wanted.seed),
         **_closing(predictions, wanted, found, notes),
     }
 
@@ -79,7 +94,7 @@ def _potassium(predictions: Predictions, wanted: Wanted) -> dict[str, Any]:
         "output": "potassium",
         "unit": "mmol/L",
         **_size(predictions),
-        **_figures(found),
+        **found.named(found.value),
         "constant": float(np.median(predictions.truth)),
         "constant_rule": "median of the truth",
         "classes": list(potassium.BOUNDS),
@@ -93,14 +108,6 @@ def _size(predictions: Predictions) -> dict[str, int]:
     return {"n": len(predictions.truth), "patients": predictions.patients}
 
 
-def _figures(found: Estimates) -> dict[str, Any]:
-    named: dict[str, Any] = {}
-    for name, value in found.value.items():
-        interval = found.interval[name]
-        named |= {name: value, f"{name}_ci": list(interval) if interval else None}
-    return named
-
-
 def _closing(predictions: Predictions, wanted: Wanted, found: Estimates, notes: Sequence[str]) -> Mapping[str, Any]:
     unit = "patient" if predictions.by_patient else "row"
     without = [] if predictions.by_patient else ["no patient column: every row is resampled as a patient of its own"]
@@ -108,9 +115,11 @@ def _closing(predictions: Predictions, wanted: Wanted, found: Estimates, notes: 
         "bootstrap": {
             "resamples": wanted.resamples,
             "unit": unit,
-            "interval": "95 %, percentile",
+            "interval": "95 % percentile",
             "seed": wanted.seed,
-            "left_out": {name: count for name, count in found.left_out.items() if count},
+            "left_out": {
+                name: count for name, count in found.left_out.items() if count and found.value[name] is not None
+            },
         },
         "notes": [*notes, *without],
     }
