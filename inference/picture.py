@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from domain.ecg import Picture
 
 PREPROCESSING = "picture"
-PREPROCESSING_VERSION = 1
+PREPROCESSING_VERSION = 2
 
 Gray = NDArray[np.uint8]
 """``[height, width]``; once binary, 255 is trace and 0 is ground."""
@@ -20,7 +20,9 @@ Gray = NDArray[np.uint8]
 BLUR = (5, 5)
 INK = 220  # of 255 in the red channel: darker is trace. Red, pink and orange rulings are bright there
 TRACE_WIDTH = 1 / 12  # of the picture's width: 25 of 300 mm; a 3x4 page's leads span 62, a calibration pulse 11
+TRACE_HEIGHT = 1 / 8  # of its height: 25 of 200 mm: beats that the page's edge cuts apart; a calibration pulse is 10
 FRAME = 0.9  # of width and height: a box around the page
+RULE = 0.87  # of the picture's width: a straight line this long is a ruling; the standard picture's rows take 0.83
 OPENING = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))  # a full square breaks thin oblique traces
 HALF = 127
 
@@ -57,13 +59,29 @@ def inked(picture: Picture) -> Gray:
 
 
 def traces(ink: Gray) -> Gray:
-    """Connected components: drop lead labels, text, calibration pulses and specks (too narrow), and frames."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    """Connected components: drop lead labels, text, calibration pulses and specks (too small), rules and frames.
+
+    What touches a trace stays with it: a label that a tall R wave reaches.
+    """
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(_without_rules(ink), connectivity=8)
     wide = stats[:, cv2.CC_STAT_WIDTH] / ink.shape[1]
     high = stats[:, cv2.CC_STAT_HEIGHT] / ink.shape[0]
-    keep = (wide >= TRACE_WIDTH) & ~((wide >= FRAME) & (high >= FRAME))
+    large = (wide >= TRACE_WIDTH) | ((high >= TRACE_HEIGHT) & (high < FRAME))  # higher: an upright rule
+    keep = large & ~((wide >= FRAME) & (high >= FRAME))
     keep[0] = False  # the ground
     return np.asarray(np.where(keep, 255, 0).astype(np.uint8)[labels])
+
+
+def _without_rules(ink: Gray) -> Gray:
+    """Erase straight level lines across the page, and so part them from the words that stand on them."""
+    long = RULE * ink.shape[1]
+    kept = ink.copy()
+    for y in np.flatnonzero(np.count_nonzero(ink, axis=1) >= long):
+        edges = np.flatnonzero(np.diff(ink[y], prepend=0, append=0))
+        for start, stop in zip(edges[::2], edges[1::2], strict=True):
+            if stop - start >= long:
+                kept[y, start:stop] = 0
+    return kept
 
 
 def opened(trace: Gray) -> Gray:
@@ -77,8 +95,12 @@ def smoothed(trace: Gray) -> Gray:
 
 
 def equalised(trace: Gray) -> Gray:
-    """Histogram equalisation. The ground stays 0: OpenCV maps the darkest value there is to 0."""
-    return np.asarray(cv2.equalizeHist(trace), dtype=np.uint8)
+    """Histogram equalisation that brightens and never darkens. The ground stays 0: OpenCV maps the darkest to 0.
+
+    Alone it ranks the gray values, so that ``binary`` would keep the brighter half of the ink however much there is:
+    on a noisy or tall ECG spikes break and every trace grows thin.
+    """
+    return np.maximum(trace, np.asarray(cv2.equalizeHist(trace), dtype=np.uint8))
 
 
 def binary(trace: Gray) -> Gray:
