@@ -13,6 +13,8 @@ import typer
 
 from domain.errors import Problem, Rejected
 from ecgd import evaluate as evaluation
+from ecgd import explain as explanation
+from ecgd import simulate as simulation
 from ecgd import train as training
 from ecgd.terminal import (
     DEFAULT,
@@ -211,4 +213,6 @@ def _store(config: Path) -> Iterator[Any]:
 
 
 app.command("evaluate")(evaluation.evaluate)
+app.command("explain")(explanation.command)
 app.command("train")(training.train)
+app.command("simulate")(simulation.simulate)

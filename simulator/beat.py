@@ -158,7 +158,7 @@ def atria(amplitude: float, pr_s: float, start_s: float, axis_turn: float) -> Bu
 
 def own_t(turn_deg: float, horizontal_deg: float) -> Floats:
     """The heart's T vector in mV: it follows part of the way where the QRS axis turns."""
-    return horizontal_turn(horizontal_deg) @ frontal_turn(_T_SHARE * turn_deg) @ _T
+    return np.asarray(horizontal_turn(horizontal_deg) @ frontal_turn(_T_SHARE * turn_deg) @ _T)
 
 
 def sides(width: float, effect: float) -> tuple[float, float]:
