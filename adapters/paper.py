@@ -27,7 +27,7 @@ _PAGE_SIDE_PX = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
     """Where a lead is drawn: its row's baseline, where its first sample stands, and the time it should show."""
 
     lead: str
@@ -37,17 +37,27 @@ class _Place:
     seconds: float
 
 
-def _places() -> tuple[_Place, ...]:
+def _places() -> tuple[Place, ...]:
     step = COLUMN_S * SPEED_MM_S
     grid = [
-        _Place(LEADS[3 * column + row], _LEFT_MM + step * column, _ROWS_MM[row], COLUMN_S * column, COLUMN_S)
+        Place(LEADS[3 * column + row], _LEFT_MM + step * column, _ROWS_MM[row], COLUMN_S * column, COLUMN_S)
         for column in range(4)
         for row in range(3)
     ]
-    return (*grid, _Place(RHYTHM_LEAD, _LEFT_MM, _ROWS_MM[3], 0.0, STRIP_S))
+    return (*grid, Place(RHYTHM_LEAD, _LEFT_MM, _ROWS_MM[3], 0.0, STRIP_S))
 
 
 _PLACES = _places()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Shown:
+    """A lead as drawn at one place: its samples from ``first`` on, at ``(x, y)`` mm, y NaN where not recorded."""
+
+    place: Place
+    first: int
+    trace_mm: NDArray[np.float64]
+    label: str
 
 
 def draw(signal: NDArray[np.float32], rate_hz: float) -> Picture:
@@ -62,6 +72,15 @@ def draw(signal: NDArray[np.float32], rate_hz: float) -> Picture:
     for place in _PLACES:
         _draw_lead(picture, place, signal[LEADS.index(place.lead)], rate_hz)
     return picture
+
+
+def shown(signal: NDArray[np.float32], rate_hz: float) -> tuple[Shown, ...]:
+    """What ``draw`` shows of ``signal``, and where: for reading the picture back by lead and sample.
+
+    Lead II is there twice, in its column and as the strip beneath; a lead never recorded is not there.
+    """
+    found = (_shown(place, signal[LEADS.index(place.lead)], rate_hz) for place in _PLACES)
+    return tuple(one for one in found if one is not None)
 
 
 def png(picture: Picture) -> bytes:
@@ -104,7 +123,7 @@ def _ruled_paper() -> Picture:
         paper[:, :: every_mm * PX_MM] = colour
     for y_mm in _ROWS_MM:
         _line(paper, _pulse(y_mm))
-    _write(paper, f"{SPEED_MM_S} mm/s  {GAIN_MM_MV} mm/mV", _LEFT_MM, HEIGHT_MM - 3)
+    write(paper, f"{SPEED_MM_S} mm/s  {GAIN_MM_MV} mm/mV", _LEFT_MM, HEIGHT_MM - 3)
     paper.setflags(write=False)
     return paper
 
@@ -114,27 +133,37 @@ def _pulse(y_mm: float) -> NDArray[np.float64]:
     return np.array([(13, y_mm), (16, y_mm), (16, y_mm - 10), (21, y_mm - 10), (21, y_mm), (24, y_mm)], dtype=float)
 
 
-def _draw_lead(picture: Picture, place: _Place, lead: NDArray[np.float32], rate_hz: float) -> None:
-    label_mm = place.y_mm - 15
+def _draw_lead(picture: Picture, place: Place, lead: NDArray[np.float32], rate_hz: float) -> None:
+    found = _shown(place, lead, rate_hz)
+    if found is None:
+        write(picture, f"{place.lead}  not recorded", *label_mm(place))
+        return
+    per_pixel = max(1, int(rate_hz / (SPEED_MM_S * PX_MM)))
+    for piece in _recorded_runs(found.trace_mm[:, 1]):
+        _line(picture, _thinned(found.trace_mm[piece], per_pixel))
+    _tick(picture, place)
+    write(picture, found.label, *label_mm(place))
+
+
+def label_mm(place: Place) -> tuple[float, float]:
+    """Where a lead's name begins, in mm."""
+    return place.x_mm + 1, place.y_mm - 15
+
+
+def _shown(place: Place, lead: NDArray[np.float32], rate_hz: float) -> Shown | None:
     first = _window_start(lead, place, rate_hz)
     if first is None:
-        _write(picture, f"{place.lead}  not recorded", place.x_mm + 1, label_mm)
-        return
-    own = round(place.start_s * rate_hz)
-    elsewhere = "" if first == own else f"  from {first / rate_hz:.1f} s"
+        return None
+    elsewhere = "" if first == round(place.start_s * rate_hz) else f"  from {first / rate_hz:.1f} s"
     window = np.asarray(lead[first : first + round(place.seconds * rate_hz)], dtype=np.float64)
     # An electrocardiograph is AC-coupled: the level of the baseline means nothing, so the trace is centred in its row.
     height_mm = np.clip((window - np.nanmedian(window)) * GAIN_MM_MV, -_BAND_MM, _BAND_MM)
     x_mm = place.x_mm + np.arange(window.size) * (SPEED_MM_S / rate_hz)
-    trace = np.column_stack((x_mm, place.y_mm - height_mm))
-    per_pixel = max(1, int(rate_hz / (SPEED_MM_S * PX_MM)))
-    for piece in _recorded_runs(window):
-        _line(picture, _thinned(trace[piece], per_pixel))
-    _tick(picture, place)
-    _write(picture, place.lead + elsewhere, place.x_mm + 1, label_mm)
+    trace_mm = np.column_stack((x_mm, place.y_mm - height_mm))
+    return Shown(place=place, first=first, trace_mm=trace_mm, label=place.lead + elsewhere)
 
 
-def _window_start(lead: NDArray[np.float32], place: _Place, rate_hz: float) -> int | None:
+def _window_start(lead: NDArray[np.float32], place: Place, rate_hz: float) -> int | None:
     """Choose the first sample to show: the place's own time, unless another window holds more of the lead."""
     recorded = np.isfinite(lead)
     if not recorded.any():
@@ -166,13 +195,14 @@ def _line(picture: Picture, points_mm: NDArray[np.float64]) -> None:
     cv2.polylines(picture, [points], False, _INK, thickness=2, lineType=cv2.LINE_AA, shift=_SUB)
 
 
-def _tick(picture: Picture, place: _Place) -> None:
+def _tick(picture: Picture, place: Place) -> None:
     """Mark where a column begins, so that neighbouring leads are not read as one."""
     if place.x_mm > _LEFT_MM:
         x, y = round(place.x_mm * PX_MM), round(place.y_mm * PX_MM)
         cv2.line(picture, (x, y - 3 * PX_MM), (x, y + 3 * PX_MM), _INK, 1)
 
 
-def _write(picture: Picture, text: str, x_mm: float, y_mm: float) -> None:
+def write(picture: Picture, text: str, x_mm: float, y_mm: float) -> None:
+    """Print a line in ink; ``x_mm``, ``y_mm`` is where its foot begins."""
     at = (round(x_mm * PX_MM), round(y_mm * PX_MM))
     cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.6, cast(Any, _INK), 1, cv2.LINE_AA)

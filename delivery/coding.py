@@ -36,6 +36,10 @@ def local(code: str, display: str) -> dict[str, str]:
     return {"system": LOCAL, "code": code, "display": display}
 
 
+STANDARD_PICTURE = local("ecg-picture", "12-lead ECG, standard picture")
+EXPLANATION = local("ecg-explanation", "12-lead ECG with what a model looked at")
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """One of ``domain.ecg.Measurements`` as FHIR has it; ``unit`` is UCUM, ``digits`` after the decimal point."""

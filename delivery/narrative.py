@@ -12,6 +12,7 @@ from domain.reason import Reason
 STAND_IN = "STAND-IN MODEL, FOR TESTING ONLY: not trained or validated on patients. Do not use for care."
 NOT_A_BLOOD_VALUE = "An estimate by a model, not a laboratory value: confirm with a blood sample."
 NOT_A_DIAGNOSIS = "These are estimates by models, not a diagnosis."
+EXPLAINED = "Where the model looked on the ECG is drawn in the ECG's document: it shows no cause and is no diagnosis."
 NOT_ALL_CLEAR = "This says nothing about the patient's risk: it is not an all-clear."
 
 _LEVELS = {
@@ -99,6 +100,12 @@ def refusal(abstention: Abstention) -> str:
     return f"{WHAT[abstention.output]}: NO ESTIMATE, because {why}{where}. {NOT_ALL_CLEAR}"
 
 
+def looked(score: Score) -> str:
+    """The title of an explanation."""
+    worth = " (STAND-IN MODEL: NO CLINICAL MEANING)" if score.status is Status.STAND_IN else ""
+    return f"Where {score.model} {score.version} looked on the ECG{worth}"
+
+
 def when(finding: Finding) -> str:
     """When the ECG was recorded, or that it is not known."""
     if finding.ecg.acquired_at is None:
@@ -130,11 +137,13 @@ def told(answer: Assessment | Abstention, finding: Finding, *more: str) -> tuple
     """Everything a reader of one answer should know, the gravest first; ``more`` follows the verdict."""
     score = answer.score if isinstance(answer, Assessment) else answer
     estimate = isinstance(answer, Assessment) and score.output is Output.POTASSIUM
+    drawn = isinstance(answer, Assessment) and answer.drawing is not None
     lines = (
         STAND_IN if score.status is Status.STAND_IN else "",
         verdict(answer) if isinstance(answer, Assessment) else refusal(answer),
         *more,
         NOT_A_BLOOD_VALUE if estimate else "",
+        EXPLAINED if drawn else "",
         when(finding),
         doubts(finding),
         provenance(score, finding),

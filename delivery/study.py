@@ -5,7 +5,17 @@ from base64 import b64encode
 import cv2
 
 from delivery import narrative
-from delivery.coding import EKG_PANEL, EKG_STUDY, MEASUREMENTS, PROCEDURE, UCUM, Measurement, concept
+from delivery.coding import (
+    EKG_PANEL,
+    EKG_STUDY,
+    EXPLANATION,
+    MEASUREMENTS,
+    PROCEDURE,
+    STANDARD_PICTURE,
+    UCUM,
+    Measurement,
+    concept,
+)
 from delivery.part import Context, Part, Resource, stamp
 from domain.ecg import Measurements, Picture
 from domain.errors import Permanent
@@ -26,16 +36,20 @@ def png(picture: Picture) -> bytes:
 
 
 def picture(context: Context) -> Part:
-    """The standard picture, inline: what every answer was derived from."""
-    data = png(context.finding.ecg.picture)
-    lines = ("12-lead ECG, 25 mm/s, 10 mm/mV, redrawn from the recording.", narrative.when(context.finding))
-    attachment = {
-        "contentType": "image/png",
-        "data": b64encode(data).decode("ascii"),
-        "size": len(data),
-        "title": "12-lead ECG",
-        "creation": stamp(context.taken),
-    }
+    """The standard picture, inline: what every answer was derived from; then where each model looked on it.
+
+    Further contents of one document, each with a format of its own, and not documents of their own: a transaction stays
+    within eight entries, and whoever follows an answer's basis finds them.
+    """
+    finding = context.finding
+    explained = [one for one in finding.assessments if one.drawing is not None]
+    lines = (
+        "12-lead ECG, 25 mm/s, 10 mm/mV, redrawn from the recording.",
+        narrative.when(finding),
+        *(f"{narrative.looked(one.score)}: see the attachment of that title." for one in explained),
+    )
+    drawn = [(one.drawing, narrative.looked(one.score), EXPLANATION) for one in explained if one.drawing is not None]
+    contents = [_content(context, *one) for one in ((finding.ecg.picture, "12-lead ECG", STANDARD_PICTURE), *drawn)]
     visit = context.about["encounter"]
     resource = {
         "resourceType": "DocumentReference",
@@ -43,13 +57,25 @@ def picture(context: Context) -> Part:
         "docStatus": "preliminary",
         "type": concept("12-lead ECG", EKG_STUDY),
         "subject": context.about["subject"],
-        "date": stamp(context.finding.decided_at),
+        "date": stamp(finding.decided_at),
         "description": "12-lead ECG, standard picture",
-        "content": [{"attachment": attachment}],
+        "content": contents,
         "context": {"encounter": [visit] if visit else None, "period": {"start": stamp(context.taken)}},
         "text": narrative.xhtml((*context.unidentified, *lines)),
     }
     return context.ours(resource, "picture")
+
+
+def _content(context: Context, shown: Picture, title: str, form: Resource) -> Resource:
+    data = png(shown)
+    attachment = {
+        "contentType": "image/png",
+        "data": b64encode(data).decode("ascii"),
+        "size": len(data),
+        "title": title,
+        "creation": stamp(context.taken),
+    }
+    return {"attachment": attachment, "format": form}
 
 
 def measurements(context: Context, drawn: Part) -> list[Part]:

@@ -23,7 +23,7 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PictureHeat:
-    """Heat on the standard picture: ``cells`` ``[h, w]``, 0 to 1.
+    """Heat on the standard picture: ``cells`` ``[h, w]``, at least 2 x 2, 0 to 1.
 
     ``first_px`` is the centre of ``cells[0, 0]`` and ``step_px`` the distance between centres, both ``(y, x)`` in
     pixels of the standard picture, 0 being the centre of the first pixel.
@@ -36,22 +36,26 @@ class PictureHeat:
 
     def pixels(self, height: int, width: int) -> Array:
         """Interpolate to ``[height, width]``, bilinear, level beyond the outermost centres."""
-        rows, columns = (self._weights(axis, np.arange(size)) for axis, size in enumerate((height, width)))
-        return np.asarray(rows @ self.cells @ columns.T, np.float32)
+        (top, down), (left, right) = (self._between(axis, np.arange(size)) for axis, size in enumerate((height, width)))
+        rows = self.cells[top] * (1 - down[:, None]) + self.cells[top + 1] * down[:, None]
+        return np.asarray(rows[:, left] * (1 - right) + rows[:, left + 1] * right)
 
     def at(self, y_px: Positions, x_px: Positions) -> Array:
         """The same at points ``[n]``; NaN where a position is NaN."""
         known: NDArray[np.bool_] = np.isfinite(y_px) & np.isfinite(x_px)
         heat: Array = np.full(known.shape, np.nan, np.float32)
-        rows, columns = self._weights(0, y_px[known]), self._weights(1, x_px[known])
-        heat[known] = np.einsum("nh,hw,nw->n", rows, self.cells, columns, optimize=True)
+        (top, down), (left, right) = self._between(0, y_px[known]), self._between(1, x_px[known])
+        above = self.cells[top, left] * (1 - right) + self.cells[top, left + 1] * right
+        below = self.cells[top + 1, left] * (1 - right) + self.cells[top + 1, left + 1] * right
+        heat[known] = above * (1 - down) + below * down
         return heat
 
-    def _weights(self, axis: int, px: Positions) -> Array:
-        """``[positions, cells]``: how much each cell counts at each position."""
+    def _between(self, axis: int, px: Positions) -> tuple[NDArray[np.intp], Array]:
+        """The cell before each position, and how far on the way to the next it lies."""
         last = self.cells.shape[axis] - 1
         place = np.clip((np.asarray(px, float) - self.first_px[axis]) / self.step_px[axis], 0, last)
-        return np.asarray(np.maximum(0, 1 - np.abs(place[:, None] - np.arange(last + 1))), np.float32)
+        before = np.minimum(place.astype(np.intp), last - 1)
+        return before, (place - before).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

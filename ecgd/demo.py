@@ -206,6 +206,7 @@ def _show(trails: list[dict[str, Any]]) -> None:
         "read",
         "scored",
         "decided",
+        "drawn",
         "Bundle made",
         "outcome",
         "delivered",
@@ -220,7 +221,10 @@ def _show(trails: list[dict[str, Any]]) -> None:
             str(one["arrival_id"]),
             f"{one['source']} ({one['size'] / 1024:.0f} kB)",
             f"{max(0.0, spent - sum(stages.values())):.0f}",
-            *(f"{stages[name]:.1f}" if name in stages else "-" for name in ("read", "score", "decide", "report")),
+            *(
+                f"{stages[name]:.1f}" if name in stages else "-"
+                for name in ("read", "score", "decide", "explain", "report")
+            ),
             "\n".join([f"{one['state']} {one['reason'] or ''}".strip(), *map(_answer, one["answers"])]),
             _after(one, "fhir:"),
             _after(one, "webhook:"),
@@ -251,9 +255,10 @@ def _pictures(out: Path) -> list[Path]:
         for entry in json.loads(file.read_text()).get("entry", ()):
             resource = entry["resource"]
             if resource["resourceType"] == "DocumentReference":
-                picture = out / "pictures" / f"{file.stem}.png"
-                picture.write_bytes(base64.b64decode(resource["content"][0]["attachment"]["data"]))
-                made.append(picture)
+                for number, content in enumerate(resource["content"]):
+                    picture = out / "pictures" / f"{file.stem}{f'-explained-{number}' if number else ''}.png"
+                    picture.write_bytes(base64.b64decode(content["attachment"]["data"]))
+                    made.append(picture)
     return made
 
 
@@ -276,6 +281,7 @@ def _faults(trails: list[dict[str, Any]], alerts: int, pictures: list[Path]) -> 
     scored = sum(one["state"] == "scored" for one in trails)
     if alerts != scored:
         faults.append(f"{scored} scored above the threshold, {alerts} alerts received")
-    if len(pictures) != len(trails):
-        faults.append(f"{len(trails)} arrived, {len(pictures)} pictures were delivered")
+    explained = sum(answer["reason"] is None for one in trails for answer in one["answers"])
+    if len(pictures) != len(trails) + explained:
+        faults.append(f"{len(trails)} arrived, {explained} scores explained, {len(pictures)} pictures were delivered")
     return faults

@@ -1,4 +1,4 @@
-"""The only place that names the order of the stages: read, score, decide, report."""
+"""The only place that names the order of the stages: read, score, decide, explain, report."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +13,8 @@ from domain.errors import Rejected
 from domain.finding import Abstention, Finding, Score
 from domain.outcome import Outcome, Settlement
 from domain.reason import Reason
+from ecgd import loop
+from ecgd.drawings import with_drawings
 from inference.decide import decide
 
 Read = Callable[[Arrival], tuple[Ecg, ...]]
@@ -48,6 +50,8 @@ def process(
             )
             for part, (ecg, answer) in enumerate(zip(ecgs, answers, strict=True), start=1)
         )
+    with _timed(timings, "explain"):
+        findings = tuple(map(_drawn, findings))
     with _timed(timings, "report"):
         outgoing = tuple(message for finding in findings for message in messages(finding, settings))
     return Settlement(
@@ -64,6 +68,13 @@ def _nothing_scored(findings: tuple[Finding, ...]) -> Reason | None:
     if any(finding.assessments for finding in findings):
         return None
     return next(abstention.reason for finding in findings for abstention in finding.abstentions)
+
+
+def _drawn(finding: Finding) -> Finding:
+    """With its drawings, or without where drawing fails: a result never waits for its illustration."""
+    made = [finding]
+    loop.guarded(lambda: made.append(with_drawings(finding)))()
+    return made[-1]
 
 
 @contextmanager

@@ -1,0 +1,80 @@
+"""``ecgd explain``: one model's answer for one ECG, drawn."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from config.schema import Settings
+from domain.ecg import LEADS, Ecg
+from domain.errors import Rejected
+from domain.explanation import LeadHeat
+from domain.finding import Abstention, Assessment, Score
+from ecgd.terminal import DEFAULT, REFUSED, USAGE, WANTING, Config, File, end, settings_or_defaults, starting
+
+
+def command(
+    file: File,
+    model: Annotated[str, typer.Option(help="A configured model's name, or the folder of its bundle.")],
+    png: Annotated[Path, typer.Option(help="Write the drawing here.")],
+    part: Annotated[int, typer.Option(min=1, help="Which ECG of a file that holds several.")] = 1,
+    config: Config = DEFAULT,
+) -> None:
+    """Draw where a model looked on an ECG, and print its score as JSON; an abstention ends with 3 and no drawing."""
+    from adapters import paper
+    from ecgd import byhand, drawings
+    from inference.decide import assess
+
+    settings = settings_or_defaults(config)
+    try:
+        ecgs = byhand.ecgs(file, settings)
+    except Rejected as error:
+        end(REFUSED, f"{file}: {error}")
+    if part > len(ecgs):
+        end(REFUSED, f"{file}: holds {len(ecgs)} ECG(s), not {part}")
+    ecg = ecgs[part - 1]
+    with starting():
+        answer = _answer(ecg, _bundle(model, settings), settings)
+    if isinstance(answer, Abstention):
+        where = f" ({', '.join(answer.leads)})" if answer.leads else ""
+        end(REFUSED, f"{file}: {answer.model} abstains: {answer.reason}{where}")
+    assessment = assess(answer, settings.thresholds)
+    drawn = drawings.drawing(ecg, assessment)
+    if drawn is None:
+        end(WANTING, f"{file}: {answer.model} gave a score but no finite explanation")
+    try:
+        png.write_bytes(paper.png(drawn))
+    except OSError as error:
+        end(USAGE, f"{png}: cannot be written ({error.strerror})")
+    print(json.dumps({"file": str(file), "part": part, "parts": len(ecgs), **_told(assessment), "png": str(png)}))
+
+
+def _bundle(model: str, settings: Settings) -> Path:
+    """A folder, or the configured or packaged bundle of that name."""
+    from inference import bundle
+
+    if Path(model).is_dir():
+        return Path(model)
+    known = {bundle.load(path).facts.name: path for path in settings.models.bundles or bundle.STAND_INS}
+    if model not in known:
+        end(USAGE, f"no model {model}: name one of {', '.join(known)}, or the folder of a bundle")
+    return Path(known[model])
+
+
+def _answer(ecg: Ecg, path: Path, settings: Settings) -> Score | Abstention:
+    from inference.scorer import Scorer
+
+    (answer,) = Scorer(settings.models.model_copy(update={"bundles": (path,), "explain": True})).score(ecg)
+    return answer
+
+
+def _told(assessment: Assessment) -> dict[str, Any]:
+    from ecgd import facts
+
+    explanation = assessment.score.explanation
+    told = {**facts.shown_answer(assessment.score), "level": assessment.level}
+    if isinstance(explanation, LeadHeat) and explanation.attention is not None:
+        weights = (round(float(weight), 4) for weight in explanation.attention)
+        told["attention"] = dict(zip(LEADS, weights, strict=True))
+    return told
