@@ -97,4 +97,8 @@ def _notes(reports: Mapping[str, Report]) -> list[str]:
         for figure, count in drawn["left_out"].items():
             said[f"{name}: {figure} is undefined in {count} resamples, which its interval leaves out."] = None
         said |= dict.fromkeys(f"{name}: {note}." for note in report["notes"])
+        left_out: Mapping[str, int] = report.get("left_out", {})
+        if left_out:
+            reasons = ", ".join(f"{reason} ({count})" for reason, count in left_out.items())
+            said[f"{name}: {sum(left_out.values())} line(s) of the manifest were left out: {reasons}."] = None
     return ["## Notes", "\n".join(f"- {line}" for line in said)]

@@ -118,10 +118,10 @@ def scatter(axes: Any, predictions: Predictions, report: Report) -> None:
     for row, counts in enumerate(report["class_table"]):
         for column, count in enumerate(counts):
             axes.text(middle[row], middle[column], str(count), ha="center", va="center", fontsize=8, bbox=box)
-    axes.set(xlim=(low, high), ylim=(low, high), xlabel="Laboratory K+, mmol/L", ylabel="Estimated K+, mmol/L")
+    said = f"MAE {_said(report, 'mae')}; of the constant {report['constant']:.2f}: {report['mae_constant']:.3f}"
+    axes.set(xlim=(low, high), ylim=(low, high), ylabel="Estimated K+, mmol/L")
+    axes.set_xlabel(f"Laboratory K+, mmol/L\n{said}")
     axes.set_box_aspect(1)
-    said = f"MAE {_said(report, 'mae')}\nconstant {report['constant']:.2f}: {report['mae_constant']:.3f}"
-    axes.text(0.5, 1.01, said, transform=axes.transAxes, ha="center", va="bottom", fontsize=8)
 
 
 def four_cuts(axes: Any, predictions: Predictions, report: Report) -> None:
