@@ -1,23 +1,27 @@
-"""Where a network runs: torch, or OpenVINO on a CPU. Every backend must agree with torch fp32 on the same input.
+"""Where a network runs: torch, or OpenVINO on a CPU. Every backend must agree with torch fp32 on the same inputs.
 
 The networks' own files know nothing of this; later backends (a Triton server that hospitals share) are one class here.
 """
 
+import logging
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from domain.errors import Permanent
 from domain.reason import Reason
 
 Array = NDArray[np.float32]
+Examples = Sequence[tuple[Array, ...]]
+
+_log = logging.getLogger(__name__)
 
 BOUND = 1e-3
 """Largest difference from torch fp32 allowed: absolute below 1, relative above. On a logit near the base rate it moves
@@ -40,9 +44,8 @@ class TorchBackend:
         self.name = f"torch-{device}"
         self._device = torch.device(device)
         self._network = network.to(self._device)
-        if device != "cpu":  # TF32 keeps 10 bits of mantissa: not fp32
-            torch.backends.cudnn.allow_tf32 = False
-            torch.backends.cuda.matmul.allow_tf32 = False
+        if device != "cpu":
+            _without_tf32()
 
     def __call__(self, *inputs: Array) -> tuple[Array, ...]:
         """Run once."""
@@ -51,16 +54,66 @@ class TorchBackend:
         return tuple(output.float().cpu().numpy() for output in outputs)
 
 
+class CudaGraphBackend:
+    """The network's kernels recorded once on a CUDA device and replayed: one launch in place of some hundreds.
+
+    ``precision`` bf16 runs convolutions and matrix products in bfloat16 by torch's autocast. Shapes are the example's.
+    """
+
+    def __init__(self, network: nn.Module, example: tuple[Array, ...], precision: Literal["fp32", "bf16"]) -> None:
+        self.name = f"torch-cuda-graph-{precision}"
+        _without_tf32()
+        self._network = network.to("cuda")
+        self._bf16 = precision == "bf16"
+        self._inputs = tuple(torch.from_numpy(array).to("cuda") for array in example)
+        self._graph, self._outputs = self._recorded()
+
+    def __call__(self, *inputs: Array) -> tuple[Array, ...]:
+        """Run once; not for two threads at a time."""
+        for place, array in zip(self._inputs, inputs, strict=True):
+            place.copy_(torch.from_numpy(array))
+        self._graph.replay()
+        return tuple(output.float().cpu().numpy() for output in self._outputs)
+
+    def _recorded(self) -> tuple[torch.cuda.CUDAGraph, tuple[Tensor, ...]]:
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):  # a graph is recorded after the libraries have chosen and allocated
+            for _ in range(3):
+                self._run()
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            outputs = self._run()
+        return graph, outputs
+
+    def _run(self) -> tuple[Tensor, ...]:
+        # Weights cast inside a recording must not come from autocast's cache: it may be freed between replays.
+        cast = torch.autocast("cuda", torch.bfloat16, enabled=self._bf16, cache_enabled=False)
+        with torch.inference_mode(), cast:
+            return tuple(self._network(*self._inputs))
+
+
+def _without_tf32() -> None:
+    """TF32 keeps 10 bits of mantissa: not fp32."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
 class OpenVinoBackend:
-    """Compiled for this CPU in fp32, asked for by name: OpenVINO takes bf16 by default where the CPU has it."""
+    """Compiled for this CPU in fp32, asked for by name: OpenVINO takes bf16 by default where the CPU has it.
 
-    name = "openvino-cpu"
+    ``precision`` bf16 is for measuring what the default would be; no bundle is served so.
+    """
 
-    def __init__(self, network: nn.Module, example: tuple[Array, ...], threads: int) -> None:
+    def __init__(
+        self, network: nn.Module, example: tuple[Array, ...], threads: int, precision: Literal["f32", "bf16"] = "f32"
+    ) -> None:
+        self.name = "openvino-cpu" if precision == "f32" else f"openvino-cpu-{precision}"
         ov = _openvino()
         model = _converted(ov, network, example)
         options = {
-            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_PRECISION_HINT": precision,
             "INFERENCE_NUM_THREADS": threads,
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": 1,
@@ -91,7 +144,7 @@ def _openvino() -> Any:
 
 
 def _converted(ov: Any, network: nn.Module, example: tuple[Array, ...]) -> Any:
-    """Trace and convert with fixed shapes; tracing's own check is left out: ``require_agreement`` is stricter."""
+    """Trace and convert with fixed shapes; tracing's own check is left out: ``difference`` is stricter."""
     tensors = tuple(torch.from_numpy(array) for array in example)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore", DeprecationWarning)  # torch.jit.trace: the export path warns no less
@@ -100,13 +153,34 @@ def _converted(ov: Any, network: nn.Module, example: tuple[Array, ...]) -> Any:
         return ov.convert_model(traced, example_input=tensors, input=[tuple(t.shape) for t in tensors])
 
 
-def require_agreement(
-    backend: Backend, reference: Callable[..., tuple[Array, ...]], example: tuple[Array, ...]
-) -> float:
-    """Compare all outputs on one input and return the difference; ``Permanent(BACKEND_UNUSABLE)`` beyond ``BOUND``."""
-    pairs = zip(backend(*example), reference(*example), strict=True)
-    worst = max(float(np.max(np.abs(got - want) / np.maximum(1, np.abs(want)))) for got, want in pairs)
-    if not worst <= BOUND:  # also when NaN
-        detail = f"{backend.name} differs from torch fp32 by {worst:.2g}, bound {BOUND:g}"
-        raise Permanent(Reason.BACKEND_UNUSABLE, detail)
+def difference(backend: Backend, reference: Backend, examples: Examples) -> float:
+    """The worst of all outputs over all examples, absolute below 1 and relative above; infinite where not a number."""
+    worst = 0.0
+    for example in examples:
+        for got, want in zip(backend(*example), reference(*example), strict=True):
+            apart = float(np.max(np.abs(got - want) / np.maximum(1, np.abs(want))))
+            worst = max(worst, apart if np.isfinite(apart) else float("inf"))
     return worst
+
+
+def first_that_agrees(
+    candidates: Sequence[Callable[[], Backend]], reference: Backend, examples: Examples
+) -> tuple[Backend, float]:
+    """Build the candidates, fastest first, until one is within ``BOUND`` of ``reference``; returns it and how far off.
+
+    One that cannot be built or is beyond the bound is passed over with a warning, and the backend's name, which status
+    and logs show, says what runs. ``Permanent(BACKEND_UNUSABLE)`` when it was the last.
+    """
+    said = ""
+    for build in candidates:
+        try:
+            backend = build()
+            apart = difference(backend, reference, examples)
+        except RuntimeError as error:  # a kernel that cannot be recorded, a device without memory
+            said = f"a backend cannot be used: {str(error).partition(chr(10))[0]}"
+        else:
+            if apart <= BOUND:
+                return backend, apart
+            said = f"{backend.name} differs from torch fp32 by {apart:.2g}, bound {BOUND:g}"
+        _log.warning(said)
+    raise Permanent(Reason.BACKEND_UNUSABLE, said)

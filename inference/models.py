@@ -14,7 +14,7 @@ from domain.ecg import LEADS, Ecg
 from domain.finding import Output
 from domain.reason import Reason
 from inference.arrestnet import ArrestNet
-from inference.crops import Unscorable, crops, emps
+from inference.crops import EMPS, Unscorable, crops, emps
 from inference.ecg12net import CROP, ECG12Net
 from inference.eianet import EIANet
 from inference.manifest import Architecture, ArrestNetArchitecture, Ecg12NetArchitecture, EiaNetArchitecture
@@ -37,7 +37,10 @@ class Model(Protocol):
         """Preprocess; ``crops.Unscorable`` where the ECG holds too little."""
 
     def example(self) -> tuple[Array, ...]:
-        """An input of the right shape, always the same: for warming up and for comparing backends."""
+        """A typical input of the right shape, always the same."""
+
+    def examples(self) -> tuple[tuple[Array, ...], ...]:
+        """What backends are compared on: nothing at all, the typical, and a harsh one that no patient gives."""
 
     def raw(self, outputs: tuple[Array, ...]) -> float:
         """The model's estimate before calibration."""
@@ -79,6 +82,12 @@ class EiaNetModel:
         picture[:, :, (height * (0.5 + 0.3 * np.sin(x / 17))).astype(int), x] = 1
         return (picture,)
 
+    def examples(self) -> tuple[tuple[Array, ...], ...]:
+        """An empty page, a wave, and snow."""
+        (wave,) = self.example()
+        snow = np.random.default_rng(0).integers(0, 2, wave.shape).astype(np.float32)
+        return (np.zeros_like(wave),), (wave,), (snow,)
+
     def raw(self, outputs: tuple[Array, ...]) -> float:
         """The logit."""
         return float(outputs[0][0])
@@ -106,6 +115,13 @@ class Ecg12NetModel:
         leads = _beats(CROP)
         unknown_pr = np.array([60, np.nan, 90, 400, 400, 50, 40, 45], np.float32)
         return self._with_emps(np.repeat(leads[np.newaxis], self._a.crops, axis=0), unknown_pr)
+
+    def examples(self) -> tuple[tuple[Array, ...], ...]:
+        """Silence with no EMP known, beats, and noise clipped at 5 mV with EMPs far out."""
+        beats = self.example()
+        silence = self._with_emps(np.zeros_like(beats[0]), np.full(len(EMPS), np.nan, np.float32))
+        far = np.array([300, 400, 300, 700, 700, 180, -180, 180], np.float32)
+        return silence, beats, self._with_emps(_clipped_noise(beats[0].shape), far)
 
     def raw(self, outputs: tuple[Array, ...]) -> float:
         """The average over the crops in mmol/L, not clamped."""
@@ -135,6 +151,11 @@ class ArrestNetModel:
         """Beats once a second, a different height in every lead."""
         return (_beats(SAMPLES)[np.newaxis],)
 
+    def examples(self) -> tuple[tuple[Array, ...], ...]:
+        """Silence, beats, and noise clipped at 5 mV."""
+        (beats,) = self.example()
+        return (np.zeros_like(beats),), (beats,), (_clipped_noise(beats.shape),)
+
     def raw(self, outputs: tuple[Array, ...]) -> float:
         """The logit."""
         return float(outputs[0][0])
@@ -144,6 +165,10 @@ def _beats(samples: int) -> Array:
     seconds = np.arange(samples) / 500
     beat = np.exp(-(((seconds % 1 - 0.4) / 0.02) ** 2)) + 0.3 * np.exp(-(((seconds % 1 - 0.7) / 0.06) ** 2))
     return (np.linspace(-1, 1.2, len(LEADS))[:, np.newaxis] * beat).astype(np.float32)
+
+
+def _clipped_noise(shape: tuple[int, ...]) -> Array:
+    return np.clip(np.random.default_rng(0).normal(0, 5, shape), -5, 5).astype(np.float32)
 
 
 def model_of(architecture: Architecture) -> Model:

@@ -14,9 +14,9 @@ from domain.explanation import Explanation
 from domain.finding import Abstention, Output, Score, Status
 from domain.reason import Reason
 from inference import bundle as bundles
-from inference.backend import Backend, OpenVinoBackend, TorchBackend, openvino_available, require_agreement
 from inference.bundle import Bundle
 from inference.calibration import probability
+from inference.choice import choose
 from inference.crops import Unscorable
 from inference.ecg12net import RANGE, censor
 from inference.explain import explain
@@ -69,7 +69,7 @@ class _Resident:
     def __init__(self, bundle: Bundle, settings: Models, threads: int) -> None:
         self._bundle, self._explains = bundle, settings.explain
         self._model: Model = model_of(bundle.facts.architecture)
-        self._backend, difference = _backend(bundle, self._model, settings, threads)
+        self._backend, difference = choose(bundle, self._model, settings, threads)
         self.facts = ModelFacts(
             name=bundle.facts.name,
             version=bundle.facts.version,
@@ -147,31 +147,3 @@ def _require_distinct(loaded: list[Bundle]) -> None:
     names = [found.facts.name for found in loaded]
     if len(set(names)) != len(names):
         raise Permanent(Reason.BUNDLE_UNUSABLE, "two bundles have the same name")
-
-
-def _backend(bundle: Bundle, model: Model, settings: Models, threads: int) -> tuple[Backend, float]:
-    """Choose, compare with torch fp32 on the CPU, and so warm; returns the backend and how far it was off."""
-    network, example = bundle.network(), model.example()
-    reference = TorchBackend(network)
-    backend: Backend = reference
-    if _use_cuda(settings):
-        backend = TorchBackend(bundle.network(), "cuda")
-    elif _use_openvino(settings):
-        backend = OpenVinoBackend(network, example, threads)
-    return backend, require_agreement(backend, reference, example)
-
-
-def _use_cuda(settings: Models) -> bool:
-    present = torch.cuda.is_available()
-    if settings.device == "cuda":
-        if not present:
-            raise Permanent(Reason.BACKEND_UNUSABLE, "models.device is cuda and torch finds no CUDA device")
-        if settings.backend == "openvino":
-            raise Permanent(Reason.BACKEND_UNUSABLE, "models.backend openvino runs on the CPU, models.device is cuda")
-    return present and settings.device != "cpu" and settings.backend != "openvino"
-
-
-def _use_openvino(settings: Models) -> bool:
-    if settings.backend == "openvino" and not openvino_available():
-        raise Permanent(Reason.BACKEND_UNUSABLE, "models.backend is openvino and the package is not installed")
-    return settings.backend == "openvino" or (settings.backend == "auto" and openvino_available())

@@ -7,7 +7,15 @@ import torch
 
 from domain.errors import Permanent
 from domain.reason import Reason
-from inference.backend import BOUND, OpenVinoBackend, TorchBackend, openvino_available, require_agreement
+from inference.arrestnet import ArrestNet
+from inference.backend import (
+    BOUND,
+    OpenVinoBackend,
+    TorchBackend,
+    difference,
+    first_that_agrees,
+    openvino_available,
+)
 from inference.ecg12net import ECG12Net
 from inference.eianet import EIANet
 
@@ -20,6 +28,7 @@ NETWORKS = {
         lambda: ECG12Net(width=1, shared=True, ordinal=True, emps=True),
         ((2, 12, 1024), (2, 8)),
     ),
+    "arrestnet": (lambda: ArrestNet(width=2), ((1, 12, 5000),)),
 }
 
 
@@ -39,9 +48,8 @@ def test_openvino_agrees_with_torch_in_fp32(name):
     network = make().eval().requires_grad_(False)
     inputs = example(shapes)
     compiled = OpenVinoBackend(network, inputs, threads=1)
-    assert require_agreement(compiled, TorchBackend(network), inputs) < BOUND / 10
-    other = tuple(array * np.float32(0.5) for array in inputs)
-    assert require_agreement(compiled, TorchBackend(network), other) < BOUND / 10
+    examples = [tuple(array * np.float32(scale) for array in inputs) for scale in (0, 0.5, 1, 30)]
+    assert difference(compiled, TorchBackend(network), examples) < BOUND / 10
 
 
 @needs_openvino
@@ -65,16 +73,56 @@ class Off:
         return (x + np.float32(self.by), x)
 
 
+ONE = ((np.zeros(3, np.float32),),)
+
+
 @pytest.mark.parametrize("by", [2 * BOUND, -1.0, np.nan, np.inf])
-def test_a_backend_that_is_off_is_refused(by):
+def test_the_last_backend_that_is_off_is_refused(by):
     with pytest.raises(Permanent) as caught:
-        require_agreement(Off(by), Off(0), (np.zeros(3, np.float32),))
+        first_that_agrees([lambda: Off(by)], Off(0), ONE)
     assert caught.value.reason is Reason.BACKEND_UNUSABLE
+    assert "off differs from torch fp32" in caught.value.detail
+
+
+def test_the_first_backend_within_the_bound_is_taken_and_the_rest_is_not_built():
+    def never():
+        raise AssertionError("built")
+
+    near = Off(BOUND / 2)
+    taken, apart = first_that_agrees([lambda: near, never], Off(0), ONE)
+    assert taken is near
+    assert apart == pytest.approx(BOUND / 2, rel=1e-3)
+
+
+def test_a_faster_backend_that_is_off_is_passed_over_with_a_warning_that_says_how_far(caplog):
+    slow = Off(0)
+    assert first_that_agrees([lambda: Off(0.25), lambda: slow], Off(0), ONE) == (slow, 0)
+    assert "off differs from torch fp32 by 0.25, bound 0.001" in caplog.text
+
+
+def test_a_backend_that_cannot_be_built_is_passed_over(caplog):
+    def unable():
+        raise RuntimeError("operation not permitted when stream is capturing\nand much more")
+
+    slow = Off(0)
+    assert first_that_agrees([unable, lambda: slow], Off(0), ONE)[0] is slow
+    assert "not permitted when stream is capturing" in caplog.text
+    assert "much more" not in caplog.text
+
+
+def test_a_backend_must_agree_on_every_example():
+    class OffWhenLarge(Off):
+        def __call__(self, x):
+            return (x + np.float32(self.by) * (x > 1), x)
+
+    examples = [(np.full(3, value, np.float32),) for value in (0, 1, 2)]
+    assert difference(OffWhenLarge(0.5), Off(0), examples[:2]) == 0
+    assert difference(OffWhenLarge(0.5), Off(0), examples) == pytest.approx(0.25)
 
 
 def test_above_one_the_bound_is_relative():
     x = np.full(3, 1000, np.float32)
-    assert require_agreement(Off(0.5), Off(0), (x,)) == pytest.approx(5e-4)
+    assert difference(Off(0.5), Off(0), ((x,),)) == pytest.approx(5e-4)
 
 
 @needs_openvino

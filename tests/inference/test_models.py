@@ -65,3 +65,14 @@ def test_arrestnet_takes_the_whole_recording_and_abstains_where_a_lead_is_short(
     with pytest.raises(Unscorable) as caught:
         model.inputs(make_ecg(seconds=5))
     assert caught.value.reason is Reason.TOO_SHORT
+
+
+def test_backends_are_compared_on_nothing_on_the_typical_and_on_the_harsh(model):
+    quiet, typical, harsh = model.examples()
+    network = model.build().eval()
+    for given, example in zip((quiet, typical, harsh), (model.example(),) * 3, strict=True):
+        assert [(a.shape, a.dtype) for a in given] == [(a.shape, a.dtype) for a in example]
+        outputs = network(*map(torch.from_numpy, given))
+        assert all(torch.isfinite(output).all() for output in outputs)
+    assert not quiet[0].any()
+    assert np.abs(harsh[0]).mean() > 2 * np.abs(typical[0]).mean()

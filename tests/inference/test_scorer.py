@@ -14,7 +14,7 @@ from domain.ecg import LEADS, Defect
 from domain.errors import Permanent
 from domain.finding import Abstention, Output, Score, Status
 from domain.reason import Reason
-from inference import scorer as scorer_module
+from inference import choice
 from inference.backend import OpenVinoBackend, openvino_available
 from inference.bundle import STAND_INS, load
 from inference.scorer import Scorer
@@ -188,7 +188,7 @@ def test_a_backend_that_disagrees_stops_the_scorer(monkeypatch):
             first, *rest = super().__call__(*inputs)
             return (first + np.float32(0.01), *rest)
 
-    monkeypatch.setattr(scorer_module, "OpenVinoBackend", Wrong)
+    monkeypatch.setattr(choice, "OpenVinoBackend", Wrong)
     with pytest.raises(Permanent) as caught:
         Scorer(Models(bundles=STAND_INS[:1], device="cpu", backend="openvino"))
     assert caught.value.reason is Reason.BACKEND_UNUSABLE
@@ -204,7 +204,7 @@ def test_cuda_asked_for_and_absent_stops_the_scorer():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 def test_cuda_answers_as_the_cpu_does(on_torch, make_ecg):
     on_cuda = Scorer(Models(device="cuda"))
-    assert {facts.backend for facts in on_cuda.models} == {"torch-cuda"}
+    assert all(facts.backend.startswith("torch-cuda") for facts in on_cuda.models)
     for a, b in zip(on_cuda.score(make_ecg()), on_torch.score(make_ecg()), strict=True):
         assert a.value == pytest.approx(b.value, abs=0.0101 if a.output is Output.POTASSIUM else 2e-6)
 
