@@ -6,6 +6,7 @@ electrodes, so every lead obeys Einthoven's law with it.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.signal import butter, sosfilt, sosfilt_zi, sosfiltfilt
@@ -14,6 +15,7 @@ from domain.ecg import RATE_HZ
 from simulator.leads import Floats, electrodes, from_electrodes
 
 _ELECTRODES = 9
+_KNOT_S = 2.5  # from one turn of the drift to the next
 _RECOVERY_S = (0.4, 2.0)  # of an electrode's offset after a jolt
 
 
@@ -50,8 +52,8 @@ def recorded(eight: Floats, cart: Cart, chance: np.random.Generator) -> Floats:
 
 def _noise(size: int, cart: Cart, chance: np.random.Generator) -> Floats:
     time = np.arange(size) / RATE_HZ
-    noise = cart.white * chance.standard_normal((_ELECTRODES, size), dtype=np.float32).astype(np.float64)
-    noise += _wander(time, cart.wander, chance)
+    noise = _wander(time, cart.wander, chance)
+    noise += cart.white * chance.standard_normal((_ELECTRODES, size), dtype=np.float32)
     if cart.mains:
         noise += _mains(time, cart, chance)
     if cart.muscle:
@@ -62,13 +64,17 @@ def _noise(size: int, cart: Cart, chance: np.random.Generator) -> Floats:
 def _wander(time: Floats, size: float, chance: np.random.Generator) -> Floats:
     """Respiration, the same breath at every electrode, and a slow drift of each one's own."""
     breath = np.sin(2 * np.pi * (chance.uniform(0.15, 0.40) * time + chance.uniform()))
-    knots = np.arange(0, time[-1] + 2.5, 2.5)
-    drift = np.cumsum(chance.standard_normal((_ELECTRODES, knots.size)), axis=1) * 0.5
-    share = np.clip(time / 2.5 - np.floor(time / 2.5), 0, 1)
-    left = np.minimum((time / 2.5).astype(int), knots.size - 2)
-    smooth = share * share * (3 - 2 * share)
-    slow = drift[:, left] * (1 - smooth) + drift[:, left + 1] * smooth
-    return np.asarray(size * (chance.standard_normal((_ELECTRODES, 1)) * breath + slow))
+    basis = _drift_basis(time.size)
+    drift = np.cumsum(chance.standard_normal((_ELECTRODES, basis.shape[0])), axis=1) * 0.5
+    return np.asarray(size * np.hstack([chance.standard_normal((_ELECTRODES, 1)), drift]) @ np.vstack([breath, basis]))
+
+
+@lru_cache(maxsize=4)
+def _drift_basis(size: int) -> Floats:
+    """A smooth bump a knot: what goes smoothly from one knot's value to the next is a sum of them."""
+    knot = np.arange(size) / (RATE_HZ * _KNOT_S)
+    near = np.clip(1 - np.abs(knot - np.arange(int(knot[-1]) + 2)[:, None]), 0, 1)
+    return np.asarray(near * near * (3 - 2 * near))
 
 
 def _mains(time: Floats, cart: Cart, chance: np.random.Generator) -> Floats:
@@ -111,11 +117,16 @@ def filtered(eight: Floats, cart: Cart) -> Floats:
     wander and muscle, and what distorts ST segments and flattens R waves.
     """
     if cart.high_pass_hz is not None:
-        poles = butter(1, cart.high_pass_hz, "highpass", fs=RATE_HZ, output="sos")
-        settled = sosfilt_zi(poles)[:, None, :] * np.median(eight, axis=1)[None, :, None]
+        poles = _filter(1, cart.high_pass_hz, "highpass")
+        settled = sosfilt_zi(poles)[:, None, :] * eight.mean(axis=1)[None, :, None]
         eight, _ = sosfilt(poles, eight, axis=1, zi=settled)
     if cart.low_pass_hz is not None:
-        eight = sosfiltfilt(butter(2, cart.low_pass_hz, fs=RATE_HZ, output="sos"), eight, axis=1)
+        eight = sosfiltfilt(_filter(2, cart.low_pass_hz, "lowpass"), eight, axis=1)
     if cart.step_mv:
         eight = np.rint(eight / cart.step_mv) * cart.step_mv
     return np.asarray(eight)
+
+
+@lru_cache(maxsize=64)
+def _filter(order: int, hertz: float, kind: str) -> Floats:
+    return np.asarray(butter(order, hertz, kind, fs=RATE_HZ, output="sos"))

@@ -38,8 +38,7 @@ def person(plan: Plan, number: int) -> Person:
     chance = np.random.default_rng([plan.seed, 12, number])
     age = float(np.clip(chance.normal(plan.age.mean, plan.age.sd), plan.age.low, plan.age.high))
     sex = Sex.MALE if chance.uniform() < plan.male else Sex.FEMALE
-    shares = plan.shares.model_dump()
-    conditions = frozenset(name for name, share in shares.items() if chance.uniform() < share)
+    conditions = frozenset(name for name, share in plan.shares if chance.uniform() < share)
     heart = _conditioned(_aged(_heart(plan, number, chance), age, sex), conditions, chance)
     risk = float(chance.standard_normal())
     silent = 0.25 if chance.uniform() < plan.potassium.silent else 1.0

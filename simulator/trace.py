@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
 from domain.ecg import RATE_HZ
 from simulator import beat, rhythm
@@ -19,7 +20,7 @@ _TOWARDS: dict[Territory, Floats] = {
     "lateral": largest_one((1.0, -0.25, 0.25)),
     "subendocardial": largest_one((-0.75, -0.55, 0.35)),
 }
-_SINE_S = 0.75  # one cycle at most
+_SINE_S, _SINE_BLUR_S = 0.70, 0.05  # one cycle at most; QRS and T run into one another
 _T_WITH_ST = 0.6  # T goes with an injured ST segment by this share of it
 _ST_AGAINST_QRS = 0.22, 0.30  # shares of forced T that show in the ST segment: block, strain
 _STRAIN = np.array([-0.42, -0.20, -0.15])
@@ -173,9 +174,10 @@ def _with_sine(dipole: Floats, heart: Heart, fallen: rhythm.Beats, conducted: _V
     up = mean / np.linalg.norm(mean) * heart.amplitude * heart.qrs_amplitude
     sigma = np.array([cycle / 5.2] * 2)
     wave = np.zeros_like(dipole)
-    lobes = Bumps(np.array([0.0, cycle / 2]), sigma, sigma, np.array([0.95 * up, -0.75 * up + 0.5 * conducted.t]))
+    lobes = Bumps(np.array([0.03, 0.03 + cycle / 2]), sigma, sigma, np.array([1.2 * up, -0.9 * up + 0.6 * conducted.t]))
     add_bumps(wave, lobes, fallen.at_s, np.ones(fallen.at_s.size))
-    return np.asarray((1 - share) * dipole + share * wave)
+    broad = gaussian_filter1d(dipole, share * _SINE_BLUR_S * RATE_HZ, axis=1, mode="nearest")
+    return np.asarray((1 - share) * broad + share * wave)
 
 
 def _spikes(heart: Heart, conducted: _Ventricles, fallen: rhythm.Beats, size: int) -> Floats:
