@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.evaluation import metrics
+
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
 Counts = NDArray[np.int32]
@@ -10,7 +12,9 @@ Counts = NDArray[np.int32]
 EDGE = 1e-6  # a probability of 0 or 1 has no logit; a model reports six decimals
 _STEPS = 25
 _FLAT = 1e-6  # the error after such a step is its square
-_BEYOND = 50.0  # a slope there means that the classes are separated: the likelihood has no maximum
+_LEAP = 5.0
+_SAME = 1e-9  # scores that do not vary have no slope
+_BEYOND = 50.0  # a standardised slope there means that the classes are separated: the likelihood has no maximum
 
 
 class Calibration:
@@ -20,49 +24,59 @@ class Calibration:
         clipped = np.clip(score, EDGE, 1 - EDGE)
         self._x = np.log(clipped / (1 - clipped))
         self._truth, self._patient = truth, patient
-        self._start = np.array([[0.0, 1.0]])
-        ones = np.ones((1, int(patient.max()) + 1), np.int32)
-        whole = self._fitted(ones)
+        self._mean, self._spread = float(self._x.mean()), float(self._x.std())
+        rate = float(truth.mean())
+        self._start = np.array([[np.log(rate / (1 - rate)), 0.0]])
+        whole = self._fitted(np.ones((1, len(self._x))))
         self._start = whole if np.isfinite(whole).all() else self._start
 
     def figures(self, counts: Counts) -> dict[str, Floats]:
         """Slope and intercept, and the intercept at slope 1 (in the large); NaN where the classes are separated."""
-        fitted = self._fitted(counts)
+        weight = np.take(counts, self._patient, axis=1).astype(float)
+        level, steepness = self._fitted(weight).T
+        slope = metrics.ratio(steepness, np.full_like(steepness, self._spread))
         return {
-            "calibration_slope": fitted[:, 1],
-            "calibration_intercept": fitted[:, 0],
-            "calibration_in_the_large": self._shift(counts),
+            "calibration_slope": slope,
+            "calibration_intercept": level - slope * self._mean,
+            "calibration_in_the_large": self._shift(weight),
         }
 
-    def _fitted(self, counts: Counts) -> Floats:
-        weight = np.take(counts, self._patient, axis=1).astype(float)
-        powers = np.stack([np.ones_like(self._x), self._x, self._x**2], axis=1)
+    def _fitted(self, weight: Floats) -> Floats:
+        """Level and steepness ``[b, 2]`` over the standardised logit, which spares Newton from leaping."""
+        if self._spread < _SAME:
+            return np.full((len(weight), 2), np.nan)
+        z = (self._x - self._mean) / self._spread
+        powers = np.stack([np.ones_like(z), z, z**2], axis=1)
         wanted = (weight * self._truth) @ powers[:, :2]
-        found = np.repeat(self._start, len(counts), axis=0)
+        found = np.repeat(self._start, len(weight), axis=0)
+        step = np.zeros_like(found)
         for _ in range(_STEPS):
-            p = _sigmoid(found[:, :1] + found[:, 1:] * self._x)
+            p = _sigmoid(found[:, :1] + found[:, 1:] * z)
             expected = (weight * p) @ powers[:, :2]
             p *= 1 - p
-            curvature = (weight * p) @ powers
-            step = _solved(curvature, wanted - expected)
-            found = found + np.clip(step, -5, 5)
+            step = _solved((weight * p) @ powers, wanted - expected)
+            found = found + step / np.maximum(1, np.abs(step).max(1, keepdims=True) / _LEAP)
             if np.nanmax(np.abs(step), initial=0) < _FLAT:
                 break
         settled = (np.abs(step).max(1) < _FLAT) & (np.abs(found).max(1) < _BEYOND)
         return np.where(settled[:, None], found, np.nan)
 
-    def _shift(self, counts: Counts) -> Floats:
-        weight = np.take(counts, self._patient, axis=1).astype(float)
-        wanted = weight @ self._truth
-        found = np.zeros(len(counts))
-        for _ in range(_STEPS):
+    def _shift(self, weight: Floats) -> Floats:
+        """Newton held between bounds that close in: what is expected only grows with the shift."""
+        seen = weight @ self._truth
+        both = (seen > 0) & (seen < weight.sum(1))
+        low, high = np.full(len(weight), -2 * _BEYOND), np.full(len(weight), 2 * _BEYOND)
+        found, step = np.zeros(len(weight)), np.full(len(weight), np.inf)
+        for _ in range(2 * _STEPS):
             p = _sigmoid(found[:, None] + self._x)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                step = (wanted - np.einsum("bi,bi->b", weight, p)) / np.einsum("bi,bi,bi->b", weight, p, 1 - p)
-            found = found + np.clip(step, -5, 5)
-            if np.nanmax(np.abs(step), initial=0) < _FLAT:
+            missing = seen - np.einsum("bi,bi->b", weight, p)
+            low, high = np.where(missing > 0, found, low), np.where(missing < 0, found, high)
+            step = metrics.ratio(missing, np.einsum("bi,bi,bi->b", weight, p, 1 - p))
+            leapt = found + step
+            found = np.where((leapt > low) & (leapt < high) | (missing == 0), leapt, (low + high) / 2)
+            if (np.abs(step[both]) < _FLAT).all():
                 break
-        return np.where((np.abs(step) < _FLAT) & (np.abs(found) < _BEYOND), found, np.nan)
+        return np.where(both & (np.abs(step) < _FLAT), found, np.nan)
 
 
 def _sigmoid(z: Floats) -> Floats:

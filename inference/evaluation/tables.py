@@ -149,8 +149,8 @@ def subgroups(report: Report) -> str:
     measured = list(dict.fromkeys(key.removesuffix("_ci") for entry in entries for key in entry if key.endswith("_ci")))
     rows = []
     for entry in entries:
-        cells = [cell(entry, key) if entry["scored"] else "too few" for key in measured]
-        rows.append([entry["column"], entry["group"], *(str(entry[key]) for key in sizes), *cells])
+        cells = [cell(entry, key) for key in measured] if entry["scored"] else ["too few", *[""] * (len(measured) - 1)]
+        rows.append([entry["column"], entry["group"], *(str(entry[key]) for key in sizes), *cells[: len(measured)]])
     return markdown(["By", "Group", *map(spelt, sizes), *map(spelt, measured)], rows)
 
 
