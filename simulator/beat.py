@@ -17,9 +17,9 @@ from simulator.waves import Bumps, bumps, joined
 EDGE = 2.3
 Conduction = Literal["normal", "rbbb", "lbbb"]
 
-_P = bumps((-0.015, 0.015, 0.017, (0.035, 0.075, -0.040)), (0.016, 0.017, 0.016, (0.055, 0.070, 0.035)))
+_P = bumps((-0.015, 0.015, 0.017, (0.055, 0.070, -0.040)), (0.016, 0.017, 0.016, (0.075, 0.060, 0.040)))
 P_BEFORE_S, P_AFTER_S = 0.048, 0.054  # of the P wave's own centre
-_T = np.array([0.26, 0.20, -0.21])
+_T = np.array([0.31, 0.20, -0.29])
 _U = largest_one((0.10, 0.07, -0.20))  # highest in V2 and V3 (Surawicz 1957)
 _T_SIGMA_S = 0.047
 _T_SHARE = 0.45  # of the turn of QRS that the T loop follows
@@ -53,8 +53,8 @@ def normal(seconds: float, septal: float) -> Depolarisation:
         seconds,
         ((-0.36, 0.065, (-0.15 * septal, 0.00, -0.27 * septal)),
          (-0.15, 0.080, (0.50, 0.52, -0.27)),
-         (0.03, 0.085, (1.02, 0.72, 0.52)),
-         (0.26, 0.090, (0.02, -0.12, 0.52))),
+         (0.03, 0.085, (1.00, 0.72, 0.68)),
+         (0.26, 0.090, (-0.02, -0.12, 0.62))),
     )  # fmt: skip
     return Depolarisation(loop, -0.53 * seconds, 0.47 * seconds, np.zeros(3), 1.0)
 

@@ -67,7 +67,7 @@ class Arrest(Strict):
     """``prevalence`` of arrest; ``steepness`` of its logistic in the latent risk; ``loading`` scales every sign's."""
 
     prevalence: Annotated[float, Field(gt=0, lt=1)] = 0.4
-    steepness: Positive = 5.0
+    steepness: Positive = 6.0
     loading: Annotated[float, Field(gt=0, le=1.3)] = 1.0
 
 
@@ -105,7 +105,7 @@ class Shares(Strict):
 class Noise(Strict):
     """Sizes in mV at an electrode; a share of ECGs has muscle bursts, mains, a loose electrode, clipping."""
 
-    white_mv: Between = Between(low=0.001, high=0.008)
+    white_mv: Between = Between(low=0.0005, high=0.005)
     wander_mv: Between = Between(low=0.005, high=0.07)
     muscle: Share = 0.15
     muscle_mv: Between = Between(low=0.004, high=0.025)

@@ -23,6 +23,7 @@ _TOWARDS: dict[Territory, Floats] = {
 _SINE_S, _SINE_BLUR_S = 0.70, 0.05  # one cycle at most; QRS and T run into one another
 _T_WITH_ST = 0.6  # T goes with an injured ST segment by this share of it
 _ST_AGAINST_QRS = 0.22, 0.30  # shares of forced T that show in the ST segment: block, strain
+_ST_WITH_T = 0.13  # the normal ST segment leaves the baseline towards T, most in V2 and V3
 _STRAIN = np.array([-0.42, -0.20, -0.15])
 _ALONG_T = largest_one((0.26, 0.20, -0.21))
 
@@ -114,7 +115,9 @@ def _recovering(heart: Heart, qrs: beat.Depolarisation, turn: float, *, has_p: b
     forced, strain = qrs.secondary * size, _STRAIN * size * heart.strain
     injury = _TOWARDS[heart.territory] * heart.st_mv
     t = (own + forced + strain) * effects.t_amplitude + _T_WITH_ST * injury
-    st = injury + _ALONG_T * effects.st_mv + _ST_AGAINST_QRS[0] * forced + _ST_AGAINST_QRS[1] * strain
+    st = (
+        injury + _ALONG_T * effects.st_mv + _ST_WITH_T * own + _ST_AGAINST_QRS[0] * forced + _ST_AGAINST_QRS[1] * strain
+    )
     loud = qrs.with_loop(qrs.loop.scaled(size * effects.qrs_amplitude))
     return _Ventricles(loud, t, st, has_p)
 
