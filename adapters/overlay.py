@@ -15,7 +15,7 @@ from adapters.paper import HEIGHT_MM, PX_MM, WIDTH_MM, Shown, shown
 from domain.ecg import LEADS, Ecg, Picture
 from domain.explanation import SHOWN, Explanation, LeadHeat, PictureHeat
 
-HEAD_MM, FOOT_MM = 32, 30
+HEAD_MM, FOOT_MM = 37, 30
 _BAND_MM = 14  # a lead's heat reaches this far up and down from its baseline
 _STEPS = 6
 _PALEST, _DARKEST = (198, 219, 239), (66, 126, 188)  # RGB: luminance 217 and 115 of 255, the trace's is 0
@@ -41,7 +41,7 @@ class Caption:
 
 
 def draw(ecg: Ecg, explanation: Explanation, caption: Caption) -> Picture:
-    """Draw it, uint8 ``[1048, 1200, 3]``; the same values give the same pixels."""
+    """Draw it, uint8 ``[1068, 1200, 3]``; the same values give the same pixels."""
     places = shown(ecg.signal, ecg.rate_hz)
     middle = _tinted(ecg.picture, heat_of(explanation, places))
     if isinstance(explanation, LeadHeat) and explanation.attention is not None:
@@ -117,7 +117,7 @@ def _head(caption: Caption) -> Picture:
         _box(strip, _LEFT_MM - 1, 9, WIDTH_MM - 2 * _LEFT_MM + 2, 7, _INK)
         _print(strip, caption.warning, _LEFT_MM + 1, 14.2, colour=(255, 255, 255))
     for number, line in enumerate(caption.lines):
-        _print(strip, line, _LEFT_MM, 21.5 + 6 * number, scale=0.65 if number == 0 else 0.5)
+        _print(strip, line, _LEFT_MM, 22 + 5.5 * number, scale=0.65 if number == 0 else 0.5)
     return strip
 
 

@@ -62,12 +62,14 @@ class PictureHeat:
 class LeadHeat:
     """Heat on the recording: ``cells`` ``[12, m]``, 0 to 1, NaN where the model did not look.
 
-    Cell ``i`` covers ``step`` samples from sample ``i * step`` on. ``attention`` ``[12]``: the leads' weights, summing
-    to 1; ``None`` for a model without.
+    Cell ``i`` covers ``step`` samples from sample ``i * step`` on; the model's own places are ``resolution`` samples
+    apart, what lies between them is interpolated. ``attention`` ``[12]``: the leads' weights, summing to 1; ``None``
+    for a model without.
     """
 
     cells: Array
     step: int
+    resolution: int
     direction: Direction
     attention: Array | None = None
 

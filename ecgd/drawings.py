@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from adapters import overlay
+from adapters import overlay, paper
 from delivery import narrative
 from delivery.coding import WHAT
-from domain.ecg import Ecg, Picture
+from domain.ecg import RATE_HZ, Ecg, Picture
 from domain.explanation import Direction, Explanation, LeadHeat
 from domain.finding import Assessment, Finding, Output, Score, Status
 
@@ -35,7 +35,8 @@ def caption(ecg: Ecg, assessment: Assessment, explanation: Explanation) -> overl
         warning=STAND_IN if score.status is Status.STAND_IN else "",
         lines=(
             f"{WHAT[score.output]}: {narrative.short(score)}, {narrative.level(assessment)}",
-            f"{taken}.   Model {score.model} {score.version} ({validated}), sha256 {score.bundle_sha256[:12]}.",
+            f"Model {score.model} {score.version}, {validated}",
+            f"{taken}; bundle sha256 {score.bundle_sha256[:16]}",
         ),
         legend=_legend(score, explanation),
     )
@@ -53,4 +54,10 @@ def _legend(score: Score, explanation: Explanation) -> tuple[str, ...]:
         lines.append("The model saw the whole recording: the darkest place may lie in seconds that are not drawn.")
         if explanation.attention is not None:
             lines.append("Bar and per cent beside a lead's name: how much that lead counted in the estimate.")
-    return (*lines, "Places are coarse: a tenth of a second at best.")
+    return (*lines, f"Places are coarse: the model's own are {_coarse_s(explanation):.2g} s apart.")
+
+
+def _coarse_s(explanation: Explanation) -> float:
+    if isinstance(explanation, LeadHeat):
+        return explanation.resolution / RATE_HZ
+    return explanation.step_px[1] / (paper.PX_MM * paper.SPEED_MM_S)

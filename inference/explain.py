@@ -76,7 +76,7 @@ def recording_heat(heat: Array, samples: int) -> LeadHeat:
     centres = np.arange(heat.size) * ARRESTNET_STRIDE
     row = np.interp(_middles(samples), centres, heat).astype(np.float32)
     cells = np.repeat(_to_its_maximum(row, 0.0)[np.newaxis], len(LEADS), axis=0)
-    return LeadHeat(cells=cells, step=STEP, direction=Direction.ARREST)
+    return LeadHeat(cells=cells, step=STEP, resolution=ARRESTNET_STRIDE, direction=Direction.ARREST)
 
 
 def lead_heat(at: NDArray[np.intp], samples: int, estimate: float, attention: Array, local: Array) -> LeadHeat:
@@ -94,8 +94,13 @@ def lead_heat(at: NDArray[np.intp], samples: int, estimate: float, attention: Ar
         total[lead, inside] += np.interp(middles[inside] - start, centres, pull[crop, lead])
         seen[lead] += inside
     heat = np.where(seen > 0, np.maximum(total, 0) / np.maximum(seen, 1), np.nan).astype(np.float32)
-    cells = _to_its_maximum(heat, FAINTEST)
-    return LeadHeat(cells=cells, step=STEP, direction=direction, attention=attention.mean(axis=0, dtype=np.float32))
+    return LeadHeat(
+        cells=_to_its_maximum(heat, FAINTEST),
+        step=STEP,
+        resolution=ECG12NET_STRIDE,
+        direction=direction,
+        attention=attention.mean(axis=0, dtype=np.float32),
+    )
 
 
 def share_inside(heat: Array, segments: Ranges, *, above: float = SHOWN) -> float:
@@ -104,13 +109,14 @@ def share_inside(heat: Array, segments: Ranges, *, above: float = SHOWN) -> floa
     ``heat`` is that of each sample, NaN where unknown (``LeadHeat.samples``, or a picture's read out along its traces).
     The share of samples inside, which is what a map that knows nothing scores, is that of a heat of ones.
     """
-    counted = np.where(np.nan_to_num(heat) >= above, np.nan_to_num(heat), 0)
+    counted = np.nan_to_num(heat.astype(np.float64))
+    counted[counted < above] = 0
     inside = np.zeros(heat.shape, bool)
     for lead, ranges in segments.items():
         for start, stop in ranges:
             inside[LEADS.index(lead), max(0, start) : stop] = True
     whole = float(counted.sum())
-    return float(counted[inside].sum()) / whole if whole else float("nan")
+    return float((counted * inside).sum()) / whole if whole else float("nan")
 
 
 def _middles(samples: int) -> NDArray[np.float64]:

@@ -91,6 +91,13 @@ STAND_IN = finding(
     potassium(2.31, "severe_low", Severity.CRITICAL, status=Status.STAND_IN),
 )
 ORIGIN = NORMAL.ecg.origin
+DRAWING = np.full((80, 90, 3), 200, np.uint8)
+EXPLAINED = finding(
+    *(
+        replace(one, drawing=DRAWING + shade)
+        for shade, one in enumerate((*NORMAL.assessments[:1], *STAND_IN.assessments[1:]))
+    )
+)
 TABLE = {
     "normal": NORMAL,
     "critical": CRITICAL,
@@ -108,4 +115,5 @@ TABLE = {
     "nothing measured": finding(arrest(), reported=Measurements(), measured=Measurements()),
     "doubtful": finding(arrest(), origin=replace(ORIGIN, warnings=tuple(ReadWarning))),
     "no model": finding(),
+    "explained": EXPLAINED,
 }

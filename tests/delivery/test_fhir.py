@@ -226,6 +226,42 @@ def test_the_picture_is_the_standard_picture_in_its_own_colours():
     assert np.array_equal(shown, picture)
 
 
+def test_each_models_explanation_is_a_further_content_of_the_ecgs_document():
+    document = of(TABLE["explained"], "DocumentReference")[0]
+    ecg, *explained = document["content"]
+    assert ecg["attachment"]["title"] == "12-lead ECG"
+    assert [one["format"]["code"] for one in document["content"]] == [
+        "ecg-picture",
+        "ecg-explanation",
+        "ecg-explanation",
+    ]
+    assert [one["attachment"]["title"] for one in explained] == [
+        "Where eianet 0.1 looked on the ECG",
+        "Where ecg12net 0.1 looked on the ECG (STAND-IN MODEL: NO CLINICAL MEANING)",
+    ]
+    for one, assessment in zip(explained, TABLE["explained"].assessments, strict=True):
+        shown = cv2.imdecode(np.frombuffer(base64.b64decode(one["attachment"]["data"]), np.uint8), cv2.IMREAD_COLOR)
+        assert np.array_equal(cv2.cvtColor(shown, cv2.COLOR_BGR2RGB), assessment.drawing)
+        assert one["attachment"]["title"] in words(document)
+
+
+def test_every_answer_with_a_drawing_says_so_and_leads_to_it():
+    (document,) = (
+        entry["fullUrl"]
+        for entry in bundle(TABLE["explained"], settings())["entry"]
+        if entry["resource"]["resourceType"] == "DocumentReference"
+    )
+    told = [
+        *((one, "basis") for one in of(TABLE["explained"], "RiskAssessment")),
+        (estimate(TABLE["explained"]), "derivedFrom"),
+    ]
+    assert len(told) == 3
+    for resource, link in told:
+        assert "Where the model looked on the ECG is drawn in the ECG's document" in words(resource)
+        assert {"reference": document} in resource[link]
+    assert "Where the model looked" not in words(estimate(TABLE["critical"]))
+
+
 def test_subject_is_a_conditional_reference_with_the_identifier_escaped_and_encoded():
     for resource in made(TABLE["normal"]):
         if resource["resourceType"] != "Device":
