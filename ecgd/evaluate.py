@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from domain.errors import Problem
+from domain.errors import Rejected
 from ecgd.terminal import DEFAULT, REFUSED, USAGE, Config, end, settings_or_defaults, starting
 
 if TYPE_CHECKING:  # numpy is loaded by who evaluates, not by every command
@@ -103,9 +103,7 @@ def _score(
     with starting():
         try:
             facts, found = scoring.scored(bundle, manifest, settings)
-        except Problem as error:
-            if error.reason == "bundle_unusable" or error.reason == "backend_unusable":
-                raise
+        except Rejected as error:
             end(REFUSED, f"{manifest}: {error.detail or error.reason}")
     said = "" if facts.status is Status.SITE_VALIDATED else f"{facts.name} {facts.version} is a stand-in"
     if not found.rows:
