@@ -36,6 +36,40 @@ def test_a_lead_block_has_80_layers_with_its_output_and_864_features():
     assert block.features == 864
 
 
+def test_with_the_lead_attention_s_two_a_lead_passes_82_layers():
+    network = on_meta()
+    a_lead = [part for part in network.block.modules() if isinstance(part, nn.Conv1d)]
+    assert {part.groups for part in a_lead} == {12}
+    outside = {
+        name: tuple(parameter.shape)
+        for name, parameter in network.named_parameters()
+        if parameter.ndim == 3 and not name.startswith("block.")
+    }
+    assert outside == {
+        "head.weight": (12, 864, 1),
+        "attention.reduce": (12, 864, 8),
+        "attention.score.weight": (12, 8, 1),
+    }
+    assert len(a_lead) + len(outside) == 82
+
+
+def test_ecg12net_2_adds_two_hidden_layers_on_eight_emps_each_with_its_not_known():
+    added = parameters(on_meta(emps=True)) - parameters(on_meta())
+    assert added == (2 * 8 * 32 + 32) + (32 * 32 + 32) + (32 + 1)
+
+
+@pytest.mark.parametrize("missing", [(1,), (5, 1), tuple(range(8))])
+def test_ecg12net_2_answers_and_learns_with_emps_missing(missing):
+    torch.manual_seed(0)
+    network = ECG12Net(width=1, shared=True, emps=True)
+    emps = torch.tensor([[80.0, 160, 95, 390, 430, 45, 30, 45]]).repeat(4, 1)
+    emps[:, missing] = torch.nan
+    whole = network(torch.randn(4, 12, 1024), emps)[0]
+    whole.square().sum().backward()
+    assert whole.isfinite().all()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+
+
 def test_channels_grow_as_worked_out_and_lengths_halve():
     with torch.device("meta"):
         block = LeadBlock()

@@ -137,6 +137,21 @@ def test_attention_multiplies_by_a_sigmoid_of_the_channels_maximum_and_mean():
     torch.testing.assert_close(attention(x), x * weight)
 
 
+def test_attention_that_lets_all_through_leaves_the_plain_resnet():
+    torch.manual_seed(0)
+    whole = EIANet(width=4)
+    whole(torch.rand(4, 1, 96, 128))  # moves the batch norms off their defaults
+    plain = EIANet(width=4, attention=False)
+    plain.load_state_dict({n: t for n, t in whole.state_dict().items() if not n.startswith("attention")})
+    picture = torch.rand(2, 1, 96, 128)
+    whole.eval(), plain.eval()
+    assert not torch.allclose(whole(picture)[0], plain(picture)[0])
+    for part in whole.modules():
+        if isinstance(part, SpatialAttention):
+            nn.init.zeros_(part.bn.weight), nn.init.constant_(part.bn.bias, 40)  # sigmoid(40) is 1 in fp32
+    assert all(torch.equal(a, b) for a, b in zip(whole(picture), plain(picture), strict=True))
+
+
 def test_the_heat_map_is_grad_cam_at_the_last_attention():
     torch.manual_seed(1)
     network = EIANet(width=4).double()
