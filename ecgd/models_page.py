@@ -1,0 +1,211 @@
+"""docs/models.md: what the stand-ins are worth on simulated ECGs, in the papers' tables, and how far that is from real."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters import formats, overlay
+from adapters.recording import Recording
+from config.schema import Models, Reading
+from domain.ecg import LEADS, RATE_HZ, Ecg
+from domain.errors import Rejected
+from domain.explanation import Explanation
+from domain.finding import Output, Score
+from inference.evaluation import predictions, tables
+from inference.evaluation.report import Wanted, report
+from inference.explain import share_inside
+from inference.scorer import Scorer
+from simulator.effects import of_potassium
+from simulator.heart import Heart, varied
+from simulator.leads import twelve
+from simulator.trace import Waves, traced
+
+WANTED = Wanted(note="simulated ECGs, stand-in models: no clinical meaning")
+ABLATION = {
+    "None": "eianet-none",
+    "SA only": "eianet-attention",
+    "BRLoss only": "eianet-brloss",
+    "SA + BRLoss": "eianet",
+}
+POTASSIUM = {"ECG12Net-1": "ecg12net", "ECG12Net-2": "ecg12net-2"}
+HEARTS = 40
+END = "<!-- end -->"
+Reports = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shares:
+    """Medians over simulated ECGs: share of shown heat inside the segments, and of samples, which chance would give."""
+
+    heat: float
+    chance: float
+
+
+def write(work: Path, docs: Path, real: Path) -> None:
+    """Write ``docs/models.md`` and its plots from the predictions of every training in ``work``."""
+    (docs / "models").mkdir(exist_ok=True)
+    arrest = {name: _report(work / recipe) for name, recipe in ABLATION.items()}
+    eianet = arrest["SA + BRLoss"]
+    pictures = {"Raw image": _report(work / "eianet-raw"), "Processed image": eianet}
+    signal = {"Signal (ArrestNet)": _report(work / "arrestnet"), "Picture (EIANet)": eianet}
+    potassium = {name: _report(work / recipe) for name, recipe in POTASSIUM.items()}
+    scorer = Scorer(Models())
+    filled = {
+        "cohorts": _cohorts(arrest, potassium),
+        "table 3": tables.figures(signal, tables.COMPARISON, "Method"),
+        "table 4": tables.figures({"ResNet-50": arrest["None"], "EIANet": eianet}, tables.ABLATION, "Method"),
+        "table 5": tables.figures(pictures, tables.ABLATION, "Input"),
+        "table 6": tables.figures(arrest, tables.ABLATION, "Modules"),
+        "table 7": tables.table_7(arrest),
+        "calibration": tables.figures({"EIANet": eianet}, tables.CALIBRATION, "Model"),
+        "estimate": tables.figures(potassium, tables.ESTIMATE, "Model"),
+        "cuts": tables.cuts(potassium),
+        "sources": tables.cuts(_by_source(work)),
+        "table 2": tables.table_2(potassium),
+        "classes": tables.classes(potassium["ECG12Net-1"]),
+        "heat": _heat(scorer),
+        "real": _real(work, docs / "models", real, scorer),
+    }
+    page = docs / "models.md"
+    page.write_text(fill(page.read_text("utf-8"), filled), "utf-8")
+
+
+def fill(page: str, tables_by_name: Mapping[str, str]) -> str:
+    """Put each table between its marks, ``<!-- NAME -->`` and ``<!-- end -->``; ``ValueError`` where they are not."""
+    for name, table in tables_by_name.items():
+        start = f"<!-- {name} -->"
+        before, found, after = page.partition(start)
+        _, closed, rest = after.partition(END)
+        if not found or not closed:
+            raise ValueError(f"the page has no place for {name}")
+        page = f"{before}{start}\n\n{table}\n\n{END}{rest}"
+    return page
+
+
+def _report(trained: Path) -> dict[str, Any]:
+    return report(predictions.read(trained / "predictions.csv"), WANTED)
+
+
+def _cohorts(arrest: Reports, potassium: Reports) -> str:
+    first, second = arrest["SA + BRLoss"], potassium["ECG12Net-1"]
+    rows = [
+        ["arrest-test", str(first["n"]), str(first["patients"]), f"{first['positive_rate']:.1%} with arrest"],
+        ["potassium-real-test", str(second["n"]), str(second["patients"]), _counts(second)],
+    ]
+    return tables.markdown(["Test cohort", "ECGs", "Patients", "Truth"], rows)
+
+
+def _counts(found: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}: {count}" for name, count in zip(found["classes"], found["class_counts"], strict=True))
+
+
+def _by_source(work: Path) -> Reports:
+    """ECG12Net-1 apart on bent real recordings and on simulated hearts."""
+    whole = predictions.read(work / "ecg12net/predictions.csv")
+    bent = np.array([patient.startswith("B-") for patient in whole.columns["patient"]])
+    parts = {"Bent real recordings": bent, "Simulated hearts": ~bent}
+    return {name: report(whole.take(np.flatnonzero(rows)), WANTED) for name, rows in parts.items()}
+
+
+def _heat(scorer: Scorer) -> str:
+    """Where the heat lies on ECGs whose waves are known."""
+    tented = [replace(varied(seed), effects=of_potassium(7.2, 1.2)) for seed in range(HEARTS)]
+    injured = [replace(varied(seed), st_mv=0.35, territory="anterior", t_amplitude=0.8) for seed in range(HEARTS)]
+    t_wave = shares(scorer, Output.POTASSIUM, tented, lambda waves: waves.t)
+    st = shares(scorer, Output.ARREST, injured, lambda waves: np.stack([waves.st[:, 0], waves.t[:, 1]], 1))
+    rows = [
+        ["ECG12Net, tented T (7.2 mmol/L)", "T wave", f"{t_wave.heat:.2f}", f"{t_wave.chance:.2f}"],
+        ["EIANet, anterior ST elevation (0.35 mV)", "ST segment and T wave", f"{st.heat:.2f}", f"{st.chance:.2f}"],
+    ]
+    return tables.markdown(["Model and ECG", "Segment", "Share of heat inside", "Share of samples inside"], rows)
+
+
+def shares(scorer: Scorer, output: Output, hearts: list[Heart], segment: Any) -> Shares:
+    """Score each heart's noiseless ECG and see where its heat falls; ``segment``: waves -> ``[beats, 2]`` samples."""
+    found = []
+    for seed, heart in enumerate(hearts):
+        eight, waves = traced(heart, np.random.default_rng(seed))
+        ecg = of_signal(twelve(eight))
+        heat = overlay.on_samples(_explained(scorer, ecg, output), ecg)
+        ranges = dict.fromkeys(LEADS, _whole(segment(waves), waves))
+        found.append((share_inside(heat, ranges), share_inside(np.where(np.isnan(heat), heat, 1.0), ranges)))
+    heat_share, chance = np.nanmedian(np.array(found), axis=0)
+    return Shares(heat=float(heat_share), chance=float(chance))
+
+
+def _whole(segments: NDArray[Any], waves: Waves) -> list[tuple[int, int]]:
+    return [(int(start), int(stop)) for start, stop in segments[waves.kind == 0] if start >= 0]
+
+
+def of_signal(signal: NDArray[np.float32]) -> Ecg:
+    """An Ecg of ``[12, n]`` in mV at 500 Hz, through the same measuring, judging and drawing as any."""
+    leads = {lead: row.astype(np.float64) for lead, row in zip(LEADS, signal, strict=True)}
+    return formats.complete(Recording(leads=leads, rate_hz=float(RATE_HZ), format="simulated"))
+
+
+def _explained(scorer: Scorer, ecg: Ecg, output: Output) -> Explanation:
+    (answer,) = (answer for answer in scorer.score(ecg) if answer.output is output)
+    if not isinstance(answer, Score) or answer.explanation is None:
+        raise ValueError(f"no explanation of {output}")
+    return answer.explanation
+
+
+def _real(work: Path, pictures: Path, real: Path, scorer: Scorer) -> str:
+    """Both stand-ins on the real recordings of PTB-XL, beside the simulated test cohorts."""
+    seen = _scored(sorted((real / "ptbxl").rglob("*.hea")) or sorted(real.rglob("*.hea")), scorer)
+    rows = []
+    for output, recipe, unit in ((Output.ARREST, "eianet", ""), (Output.POTASSIUM, "ecg12net", " mmol/L")):
+        simulated = predictions.read(work / recipe / "predictions.csv")
+        parts = {"real": np.array(seen[output]), **_simulated(simulated)}
+        rows += [[output.value, name, str(len(part)), *_quantiles(part, unit)] for name, part in parts.items()]
+        distribution(pictures / f"{recipe}-real.png", parts, output)
+    table = tables.markdown(["Estimate", "ECGs", "n", "5 %", "25 %", "median", "75 %", "95 %"], rows)
+    return f"{table}\n\n![EIANet](models/eianet-real.png)\n\n![ECG12Net](models/ecg12net-real.png)"
+
+
+def _simulated(found: predictions.Predictions) -> dict[str, NDArray[np.float64]]:
+    if found.binary:
+        return {f"simulated, {name}": found.score[found.truth == c] for c, name in ((0, "controls"), (1, "arrest"))}
+    normal = (found.truth > 3.5) & (found.truth < 5.5)
+    return {"simulated, 3.5 to 5.5 mmol/L": found.score[normal], "simulated, others": found.score[~normal]}
+
+
+def _scored(files: list[Path], scorer: Scorer) -> dict[Output, list[float]]:
+    seen: dict[Output, list[float]] = {output: [] for output in Output}
+    for file in files:
+        try:
+            ecgs = formats.read_file(file, Reading())
+        except Rejected:
+            continue
+        for answer in (answer for ecg in ecgs for answer in scorer.score(ecg)):
+            if isinstance(answer, Score):
+                seen[answer.output].append(answer.value)
+    return seen
+
+
+def _quantiles(values: NDArray[np.float64], unit: str) -> list[str]:
+    return [f"{tables.decimal(float(q))}{unit}" for q in np.quantile(values, (0.05, 0.25, 0.5, 0.75, 0.95))]
+
+
+def distribution(path: Path, parts: Mapping[str, NDArray[np.float64]], output: Output) -> None:
+    """Plot how estimates are distributed, each part as a share of itself; probabilities by their logarithm."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 3.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    shown = {name: np.log10(part) if output is Output.ARREST else part for name, part in parts.items()}
+    bins = np.linspace(min(p.min() for p in shown.values()), max(p.max() for p in shown.values()), 41).tolist()
+    for (name, part), style in zip(shown.items(), ("-", "--", ":"), strict=True):
+        weights = np.full(part.size, 1 / part.size)
+        axes.hist(part, bins, weights=weights, histtype="step", linewidth=1.8, linestyle=style, label=name)
+    axes.set_xlabel("log10 of the estimated probability" if output is Output.ARREST else "estimate, mmol/L")
+    axes.set_ylabel("share of ECGs")
+    axes.set_title(f"{output.value}: stand-in, no clinical meaning", fontsize=10)
+    axes.legend(frameon=False, fontsize=9)
+    figure.savefig(path, dpi=110, metadata={"Software": None})
