@@ -7,7 +7,7 @@ STAMP := $(VENV)/.ready
 # Rounds of the kill test in `make check`.
 ROUNDS ?= 20
 
-.PHONY: demo test kill check lint clean setup
+.PHONY: demo test kill check lint clean setup stand-ins
 
 setup: $(STAMP)
 
@@ -25,6 +25,10 @@ test: $(STAMP)
 
 kill: $(STAMP)
 	ECGD_KILL_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -m kill -s
+
+# Cohorts, trainings, both bundles and docs/models.md again; BACKGROUNDS or ECGD_SAMPLES: a folder with PTB-XL and LUDB.
+stand-ins: $(STAMP)
+	$(BIN)/python -m ecgd.stand_ins $(if $(BACKGROUNDS),--backgrounds $(BACKGROUNDS))
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

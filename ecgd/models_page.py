@@ -1,4 +1,4 @@
-"""docs/models.md: what the stand-ins are worth on simulated ECGs, in the papers' tables, and how far that is from real."""
+"""docs/models.md: the papers' tables for the stand-ins on simulated ECGs, and how far those are from real ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
