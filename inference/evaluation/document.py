@@ -22,11 +22,15 @@ def document(reports: Mapping[str, Report], pictures: Mapping[str, str] | None =
 
 
 def _data(reports: Mapping[str, Report]) -> str:
-    rows = []
-    for name, report in reports.items():
-        share = f"{report['positive_rate']:.4g}" if "positive_rate" in report else "–"
-        rows.append([name, str(report["n"]), str(report["patients"]), str(report.get("positives", "–")), share])
-    return tables.markdown(["Model", "ECGs", "Patients", "Positives", "Positive rate"], rows)
+    if any("class_counts" in report for report in reports.values()):
+        counts = {name: report["class_counts"] for name, report in reports.items()}
+        ill = {name: [str(sum(count[:2])), str(sum(count[3:]))] for name, count in counts.items()}
+        heading = ["Hypokalemia", "Hyperkalemia"]
+    else:
+        ill = {name: [str(report["positives"]), f"{report['positive_rate']:.4g}"] for name, report in reports.items()}
+        heading = ["Positives", "Positive rate"]
+    rows = [[name, str(report["n"]), str(report["patients"]), *ill[name]] for name, report in reports.items()]
+    return tables.markdown(["Model", "ECGs", "Patients", *heading], rows)
 
 
 def _arrest(reports: Mapping[str, Report]) -> Iterator[tuple[str, str]]:

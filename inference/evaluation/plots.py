@@ -18,6 +18,7 @@ from inference.evaluation.tables import CUTS, Report
 DPI = 120
 SIZE_IN = 5.2
 _LIGHT, _DARK = "0.85", "0.35"
+_MANY = 100  # ECGs in one bar: then the few beside it would not be seen
 _CLASS_EDGES = (2.5, 3.5, 5.5, 6.5)
 
 Models = Mapping[str, tuple[Predictions, Report]]
@@ -98,7 +99,9 @@ def calibrated(axes: Any, models: Models) -> None:
     axes.set(xlim=(0, top), ylim=(0, top), xlabel="Mean score of the group", ylabel="Share of positives (95 % CI)")
     axes.grid(color=_LIGHT, lw=0.5)
     axes.legend(loc="upper left", fontsize=8)
-    below.set(xlabel="Score", ylabel="ECGs", yscale="log", ylim=(0.7, None))
+    below.set(xlabel="Score", ylabel="ECGs")
+    if below.get_ylim()[1] > _MANY:
+        below.set(yscale="log", ylim=(0.7, None))
     below.grid(color=_LIGHT, lw=0.5)
 
 
@@ -136,7 +139,8 @@ def four_cuts(axes: Any, predictions: Predictions, report: Report) -> None:
         axes.plot([0, *(1 - specificity)], [0, *sensitivity], lw=1.6, label=label)
     axes.plot([0, 1], [0, 1], color=_DARK, lw=0.8, ls=":")
     _square(axes, "1 - specificity", "Sensitivity")
-    axes.legend(loc="lower right", fontsize=7, title="AUC (95 % CI)", title_fontsize=8)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="lower right", fontsize=7, title="AUC (95 % CI)", title_fontsize=8)
 
 
 def _scatter_of(predictions: Predictions, report: Report) -> Callable[[Any], None]:

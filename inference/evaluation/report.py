@@ -12,7 +12,7 @@ from inference.evaluation.bootstrap import RESAMPLES, Estimates
 from inference.evaluation.calibration import EDGE
 from inference.evaluation.imbalance import imbalance
 from inference.evaluation.predictions import Predictions
-from inference.evaluation.subgroups import subgroups
+from inference.evaluation.subgroups import FEWEST, subgroups
 from inference.evaluation.thresholds import Threshold
 
 YOUDEN = "youden"
@@ -68,6 +68,7 @@ def _arrest(predictions: Predictions, threshold: Threshold, wanted: Wanted) -> d
     found = binary.everything(predictions, threshold, wanted.prevalences, wanted.resamples, wanted.seed)
     positives = int(predictions.truth.sum())
     notes = [] if predictions.probabilities else [_left_out(binary.PROBABILITY_ONLY)]
+    notes += _few({"positives": positives, "negatives": len(predictions.truth) - positives})
     if found.value.get("calibration_slope", 0.0) is None:
         notes.append("calibration_slope: undefined, the score separates the classes or does not vary")
     if predictions.probabilities and ((predictions.score < EDGE) | (predictions.score > 1 - EDGE)).any():
@@ -90,6 +91,7 @@ def _potassium(predictions: Predictions, wanted: Wanted) -> dict[str, Any]:
     sides = dict.fromkeys(("hypokalemia", "hyperkalemia"), wanted.prevalences)
     found = potassium.estimates(predictions, sides, wanted.resamples, wanted.seed)
     table = potassium.class_table(predictions)
+    cases = {cut.replace("_", " "): int(potassium.beyond(predictions.truth, cut).sum()) for cut in potassium.CUTS}
     return {
         "output": "potassium",
         "unit": "mmol/L",
@@ -100,7 +102,7 @@ def _potassium(predictions: Predictions, wanted: Wanted) -> dict[str, Any]:
         "classes": list(potassium.BOUNDS),
         "class_counts": table.sum(1).tolist(),
         "class_table": table.tolist(),
-        **_closing(predictions, wanted, found, []),
+        **_closing(predictions, wanted, found, _few(cases)),
     }
 
 
@@ -123,6 +125,15 @@ def _closing(predictions: Predictions, wanted: Wanted, found: Estimates, notes: 
         },
         "notes": [*notes, *without],
     }
+
+
+def _few(cases: Mapping[str, int]) -> list[str]:
+    """A bootstrap cannot draw what was not seen: with few cases its intervals are too narrow."""
+    return [
+        f"{count} {name}: intervals that rest on so few are too narrow"
+        for name, count in cases.items()
+        if count < FEWEST
+    ]
 
 
 def _left_out(names: Sequence[str]) -> str:

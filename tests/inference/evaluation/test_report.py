@@ -204,3 +204,17 @@ def test_pictures_are_drawn_for_either_kind(tmp_path):
     drawn |= plots.plots({"_k": (potassium, report(potassium, QUICK))}, tmp_path)
     assert set(drawn.values()) == {"roc.png", "pr.png", "calibration.png", "potassium.png", "cuts.png"}
     assert all((tmp_path / name).read_bytes().startswith(b"\x89PNG") for name in drawn.values())
+
+
+@pytest.mark.parametrize(
+    ("truth", "score"),
+    [([0, 1], [0.5, 0.5]), ([0, 0, 1, 1], [0, 1, 0, 1]), ([0, 1, 0], [-3, 1e300, 2]), ([4.1, 4.1], [4, 4.2])],
+    ids=["two rows, one score", "certain and wrong", "no probabilities", "one potassium"],
+)
+def test_small_and_odd_sets_have_tables_and_pictures_too(tmp_path, truth, score):
+    data = predictions.of(truth, score)
+    found = report(data, QUICK)
+    json.dumps(found, allow_nan=False)
+    assert any("so few" in note for note in found["notes"])
+    drawn = plots.plots({"a": (data, found)}, tmp_path)
+    assert all(name in document.document({"a": found}, drawn) for name in drawn.values())
