@@ -105,6 +105,8 @@ def test_a_folder_that_is_not_there_is_a_mistake_in_words(tmp_path):
         ({"output": {"quantity": "arrest", "unit": "1"}}, "ecg12net estimates potassium in unit 'mmol/L'"),
         ({"output": {"quantity": "potassium", "unit": "mg/dL"}}, "output.unit: Input should be '1' or 'mmol/L'"),
         ({"calibration": {"kind": "platt", "slope": 1, "intercept": 0}}, "platt is for probabilities"),
+        ({"calibration": {"kind": "isotonic", "points": [[0, 0], [1, 1]]}}, "isotonic is for probabilities"),
+        ({"preprocessing": {"name": "signal", "version": 1}}, "preprocessing.name: ecg12net takes crops"),
         ({"calibration": {"kind": "platt", "slope": -1, "intercept": 0}}, "slope: Input should be greater than 0"),
         ({"residual_interval": {"lower": 1, "upper": 2}}, "lower: Input should be less than or equal to 0"),
         ({"architecture": {"kind": "vgg"}}, "'eianet', 'ecg12net'"),

@@ -14,9 +14,10 @@ from domain.ecg import LEADS, Defect
 from domain.errors import Permanent
 from domain.finding import Abstention, Output, Score, Status
 from domain.reason import Reason
-from inference import choice
+from inference import choice, recording
+from inference.arrestnet import ArrestNet
 from inference.backend import OpenVinoBackend, openvino_available
-from inference.bundle import STAND_INS, load
+from inference.bundle import STAND_INS, load, write_bundle
 from inference.scorer import Scorer
 from tests.inference.conftest import beats
 
@@ -165,6 +166,30 @@ def test_platt_s_calibration_is_applied_to_the_logit(altered, make_ecg):
     assert answer.value == 0.5
     (plain,) = altered(0, raw=0.0).score(make_ecg())
     assert plain.value == 0.5
+
+
+def test_a_bundle_of_the_signal_s_model_with_isotonic_calibration_is_served(tmp_path, make_ecg):
+    torch.manual_seed(0)
+    network = ArrestNet(width=2)
+    torch.nn.init.zeros_(network.fc.weight)
+    torch.nn.init.constant_(network.fc.bias, -1)
+    facts = {
+        "name": "arrestnet-test",
+        "version": "1",
+        "status": "stand-in",
+        "architecture": {"kind": "arrestnet", "width": 2},
+        "preprocessing": {"name": "signal", "version": recording.PREPROCESSING_VERSION},
+        "output": {"quantity": "arrest", "unit": "1"},
+        "calibration": {"kind": "isotonic", "points": [[-2.0, 0.1], [0.0, 0.3]]},
+        "intended_use": "tests",
+        "training_data": "none",
+    }
+    bundle = write_bundle(tmp_path / "bundle", facts, network.state_dict(), "card")
+    served = Scorer(Models(bundles=(bundle.path,), device="cpu", threads=1))
+    (answer,) = served.score(make_ecg())
+    assert (answer.output, answer.value) == (Output.ARREST, pytest.approx(0.2))
+    (short,) = served.score(make_ecg(seconds=5))
+    assert (short.reason, short.leads) == (Reason.TOO_SHORT, LEADS)
 
 
 def test_two_bundles_of_one_name_are_refused():
