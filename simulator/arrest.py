@@ -10,7 +10,8 @@ How they overlap: a patient has a risk, standard normal; whether the heart stops
 (a one-factor model), and shows by how far it passes a threshold, on top of whatever the heart had: old blocks,
 fibrillation, ST shifts and fast rates occur without any risk. So each patient shows a few signs, controls too. With
 the defaults the risk itself separates the arrests with an AUROC near 0.97, the liabilities taken together (which no
-ECG shows whole) near 0.93, and a boosted tree on all that is drawn from them near 0.87; tests/simulator/test_arrest.py measures it.
+ECG shows whole) near 0.93, and boosted trees that see all that is drawn from them near 0.87: what a perfect reader of
+such ECGs could reach. tests/simulator/test_arrest.py measures it.
 """
 
 from collections.abc import Mapping

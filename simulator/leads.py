@@ -50,9 +50,9 @@ def horizontal_turn(degrees: float) -> Floats:
 
 
 def largest_one(direction: tuple[float, float, float]) -> Floats:
-    """The dipole in this direction whose largest lead shows 1 mV."""
+    """The dipole in this direction whose largest of the twelve leads shows 1 mV."""
     vector = np.array(direction)
-    return np.asarray(vector / np.abs(DOWER @ vector).max())
+    return np.asarray(vector / np.abs(twelve(DOWER @ vector[:, None])).max())
 
 
 def electrodes(eight: Floats) -> Floats:
