@@ -54,7 +54,10 @@ def _legend(score: Score, explanation: Explanation) -> tuple[str, ...]:
         lines.append("The model saw the whole recording: the darkest place may lie in seconds that are not drawn.")
         if explanation.attention is not None:
             lines.append("Bar and per cent beside a lead's name: how much that lead counted in the estimate.")
-    return (*lines, f"Places are coarse: the model's own are {_coarse_s(explanation):.2g} s apart.")
+    return (
+        *lines,
+        f"Heat is coarse: the model tells apart only what is {_coarse_s(explanation):.2g} s from each other.",
+    )
 
 
 def _coarse_s(explanation: Explanation) -> float:
