@@ -18,6 +18,7 @@ scorer alone.
 import argparse
 import os
 import statistics
+import sys
 import tempfile
 import time
 import warnings
@@ -50,7 +51,7 @@ from inference.scorer import Scorer
 from simulator.sample import real_dicom
 
 SIZES = ((224, 224), (512, 512), (800, 1200))
-GEMM = (1024, 2048, 4096)
+GEMM = (512, 1024, 2048)
 CONVOLUTIONS = ((64, 128, 128), (128, 64, 64), (256, 56, 56))  # channels in and out, height, width; 3x3
 
 
@@ -312,6 +313,7 @@ def main() -> None:
         if not chosen.only or case.name.startswith(tuple(chosen.only)):
             measure(case, limit, chosen.rounds, chosen.threads, not chosen.no_compile)
             taken.append(case)
+            print(f"measured {case.name}", file=sys.stderr, flush=True)
     card = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     print(f"{chosen.threads} threads, torch {torch.__version__}{card}")
     print("limits, GFLOP/s: " + ", ".join(f"{name} {rate:.0f}" for name, rate in limit.seen.items()))
