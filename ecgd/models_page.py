@@ -94,7 +94,7 @@ def _cohorts(arrest: Reports, potassium: Reports) -> str:
     first, second = arrest["SA + BRLoss"], potassium["ECG12Net-1"]
     rows = [
         ["arrest-test", str(first["n"]), str(first["patients"]), f"{first['positive_rate']:.1%} with arrest"],
-        ["potassium-real-test", str(second["n"]), str(second["patients"]), _counts(second)],
+        ["potassium-test-real", str(second["n"]), str(second["patients"]), _counts(second)],
     ]
     return tables.markdown(["Test cohort", "ECGs", "Patients", "Truth"], rows)
 

@@ -32,8 +32,8 @@ class Cohort:
 
 
 COHORTS = {
-    "potassium-train": Cohort("potassium-real-train", 9000, real=True),
-    "potassium-test": Cohort("potassium-real-test", 1500, real=True),
+    "potassium-train": Cohort("potassium-train-real", 9000, real=True),
+    "potassium-test": Cohort("potassium-test-real", 1500, real=True),
     "arrest-train": Cohort("arrest-train", 3600, real=False),
     "arrest-test": Cohort("arrest-test", 1200, real=False),
 }
