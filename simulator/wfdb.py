@@ -44,5 +44,5 @@ def write_wfdb(
 
 
 def _checksum(row: NDArray[np.int16]) -> int:
-    """The 16-bit signed sum of a signal's samples."""
-    return int((int(row.sum(dtype=np.int64)) + 32768) % 65536 - 32768)
+    """The 16-bit sum of a signal's samples, unsigned as wfdb writes it."""
+    return int(row.sum(dtype=np.int64)) % 65536

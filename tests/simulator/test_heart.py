@@ -167,7 +167,7 @@ def test_bundle_branch_blocks_look_like_themselves():
 def test_p_is_there_unless_potassium_or_fibrillation_takes_it():
     def p(heart):
         leads, waves = drawn(heart)
-        rows = [leads["II"][start:end] for start, end in waves.p if 0 <= start and end < 5000]
+        rows = [leads["II"][start:end] for start, end in waves.p if start >= 0 and end < 5000]
         return float(np.median([np.ptp(row) for row in rows])) if rows else None
 
     assert 0.08 < p(PLAIN) < 0.25

@@ -21,7 +21,6 @@ def test_wfdb_reads_back_samples_leads_and_time(tmp_path):
     assert tuple(record.sig_name) == LEADS
     assert (record.fs, record.base_datetime) == (500, WHEN.replace(tzinfo=None))
     assert record.comments == ["<age>: 61"]
-    assert wfdb.rdrecord(str(header.with_suffix("")), physical=False).checksum == record.checksum
 
 
 def test_it_is_the_record_wfdb_would_have_written(tmp_path):
