@@ -27,7 +27,9 @@ class Calibration:
         self._mean, self._spread = float(self._x.mean()), float(self._x.std())
         rate = float(truth.mean())
         self._start = np.array([[np.log(rate / (1 - rate)), 0.0]])
-        whole = self._fitted(np.ones((1, len(self._x))))
+        self._level = 0.0
+        ones = np.ones((1, len(self._x)))
+        whole, self._level = self._fitted(ones), float(np.nan_to_num(self._shift(ones)[0]))
         self._start = whole if np.isfinite(whole).all() else self._start
 
     def figures(self, counts: Counts) -> dict[str, Floats]:
@@ -66,12 +68,14 @@ class Calibration:
         seen = weight @ self._truth
         both = (seen > 0) & (seen < weight.sum(1))
         low, high = np.full(len(weight), -2 * _BEYOND), np.full(len(weight), 2 * _BEYOND)
-        found, step = np.zeros(len(weight)), np.full(len(weight), np.inf)
+        found, step = np.full(len(weight), self._level), np.full(len(weight), np.inf)
         for _ in range(2 * _STEPS):
             p = _sigmoid(found[:, None] + self._x)
-            missing = seen - np.einsum("bi,bi->b", weight, p)
+            expected = np.einsum("bi,bi->b", weight, p)
+            p *= p
+            missing, curvature = seen - expected, expected - np.einsum("bi,bi->b", weight, p)
             low, high = np.where(missing > 0, found, low), np.where(missing < 0, found, high)
-            step = metrics.ratio(missing, np.einsum("bi,bi,bi->b", weight, p, 1 - p))
+            step = metrics.ratio(missing, curvature)
             leapt = found + step
             found = np.where((leapt > low) & (leapt < high) | (missing == 0), leapt, (low + high) / 2)
             if (np.abs(step[both]) < _FLAT).all():

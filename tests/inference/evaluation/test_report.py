@@ -218,3 +218,21 @@ def test_small_and_odd_sets_have_tables_and_pictures_too(tmp_path, truth, score)
     assert any("so few" in note for note in found["notes"])
     drawn = plots.plots({"a": (data, found)}, tmp_path)
     assert all(name in document.document({"a": found}, drawn) for name in drawn.values())
+
+
+def test_the_text_sets_the_readers_above_the_model_and_says_who_was_right(tmp_path):
+    data = _potassium(tmp_path, 60)
+    lines = [f"c{row},Cardiologist 1,{('hypokalemia', 'normokalemia')[row % 2]}" for row in range(60)]
+    path = _answers(tmp_path, "case,reader,answer\nelse,Cardiologist 1,hyperkalemia\n" + "\n".join(lines))
+    text = document.document({"ECG12Net-1": report(data, Wanted(resamples=20, readers=path))})
+    table = text.split("## Readers beside ECG12Net-1")[1].split("\n\n")[1].splitlines()
+    assert [line.split(" | ")[0].strip("| *") for line in table[2:]] == [
+        "Hypokalemia (K+ ≤ 3.5 mmol/L)",
+        "Cardiologist 1",
+        "ECG12Net-1",
+        "Hyperkalemia (K+ ≥ 5.5 mmol/L)",
+        "Cardiologist 1",
+        "ECG12Net-1",
+    ]
+    assert "## Disagreements with ECG12Net-1 (McNemar)" in text
+    assert "1 answer(s) to cases that the predictions lack" in text
