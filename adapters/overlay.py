@@ -17,9 +17,10 @@ from domain.explanation import SHOWN, Explanation, LeadHeat, PictureHeat
 
 HEAD_MM, FOOT_MM = 37, 30
 _BAND_MM = 14  # a lead's heat reaches this far up and down from its baseline
-_STEPS = 6
-_PALEST, _DARKEST = (198, 219, 239), (66, 126, 188)  # RGB: luminance 217 and 115 of 255, the trace's is 0
-_TINTS = np.linspace(_PALEST, _DARKEST, _STEPS).astype(np.uint8)
+_TINTS = np.array(  # RGB, the palest first; of 17 levels; luminance 218 to 112 of 255, where the trace's is 0
+    [[204, 221, 238], [170, 204, 238], [136, 187, 238], [119, 170, 221], [85, 136, 204], [68, 119, 187]], np.uint8
+)
+_STEPS = len(_TINTS)
 _TABLES = np.full((3, 256), 255, np.uint8)  # step 0 leaves the paper as it is
 _TABLES[:, 1 : _STEPS + 1] = _TINTS.T
 _COARSE = (np.rint(np.arange(256) / 17) * 17).astype(np.uint8)
@@ -112,7 +113,7 @@ def _write_weights(picture: Picture, places: tuple[Shown, ...], attention: Heat)
         long_mm = max(0.5, longest_mm * weight / float(attention.max()))
         top, left = round((y_mm - 3.2) * PX_MM), round(x_mm * PX_MM)
         bar = picture[top : top + 3 * PX_MM, left : left + max(2, round(long_mm * PX_MM))]
-        np.minimum(bar, np.array(_DARKEST, np.uint8), out=bar)  # beneath a trace that comes so high
+        np.minimum(bar, _TINTS[-1], out=bar)  # beneath a trace that comes so high
         paper.write(picture, f"{100 * weight:.0f} %", x_mm + long_mm + 1, y_mm)
 
 
