@@ -37,7 +37,7 @@ COHORTS = {
     "arrest-train": Cohort("arrest-train", 3600, real=False),
     "arrest-test": Cohort("arrest-test", 1200, real=False),
 }
-TRAINED = {  # recipe -> what it is trained and tested on; the longest first, and none beside one that reads the same ECGs
+TRAINED = {  # recipe -> its cohorts; the longest first, and none beside one that reads the same ECGs
     "ecg12net": "potassium",
     "eianet": "arrest",
     "eianet-none": "arrest",
