@@ -216,8 +216,9 @@ def named(backend: TorchBackend, name: str) -> Backend:
 
 
 def measure(case: Case, limit: Limit, rounds: int, threads: int, compiled: bool) -> None:
+    network = ready(case.network, case.example)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        ready(case.network, case.example)(*map(torch.from_numpy, case.example))
+        network(*map(torch.from_numpy, case.example))
     case.flops = counter.get_total_flops()
     running = backends(case, threads, compiled)
     for backend in running:
