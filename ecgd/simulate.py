@@ -43,6 +43,11 @@ def simulate(
     if plan.backgrounds.share and (backgrounds is None or not len(cohorts.Recordings(backgrounds))):
         end(USAGE, f"{cohort}: {plan.backgrounds.share:.0%} of its patients start from real recordings: --backgrounds")
     began = time.perf_counter()
-    rows = cohorts.write_cohort(plan, out, form, backgrounds, workers, truth=truth)
+    try:
+        rows = cohorts.write_cohort(plan, out, form, backgrounds, workers, truth=truth)
+    except Rejected as error:
+        end(REFUSED, f"{backgrounds}: {error}")
+    except OSError as error:
+        end(REFUSED, f"{out}: cannot be written ({error.strerror})")
     for line in cohorts.summary(plan, rows, time.perf_counter() - began):
         print(line)

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.ecg import LEADS, RATE_HZ, Measurements, Sex
+from domain.errors import Rejected
+from domain.reason import Reason
 from simulator import arrest, dyskalemia
 from simulator.bend import bend
 from simulator.effects import Effects
@@ -83,7 +85,7 @@ def case(
     backgrounds: Sequence[Background] = (),
     beats: Finder | None = None,
 ) -> Case:
-    """Draw ECG ``number``. A plan with a share of backgrounds raises ``ValueError`` where there are none."""
+    """Draw ECG ``number``. A plan with a share of backgrounds raises ``Rejected`` where there are none to bend."""
     who = person(plan, int(owners[number]))
     chance = np.random.default_rng([plan.seed, 13, number])
     taken_at = _moment(plan, who, first=number < plan.patients, chance=chance)
@@ -182,7 +184,7 @@ def _from_background(
     """The person's own recording in the plan's part, bent; or the next that can be bent. Its name, what came of it."""
     first, end = (round(edge * len(backgrounds)) for edge in plan.backgrounds.part)
     if end <= first or beats is None:
-        raise ValueError("the plan starts from real recordings: it needs some, and something to find their beats")
+        raise Rejected(Reason.NO_WAVEFORM, "the plan starts from real recordings: it needs some in its part of them")
     start = first + min(int(share * (end - first)), end - first - 1)
     for index in [*range(start, end), *range(first, start)]:
         real = backgrounds[index]
@@ -194,7 +196,7 @@ def _from_background(
         r, none = peaks.astype(np.int32), np.full((len(peaks), 2), -1, np.int32)
         eight = np.asarray(bent[_INDEPENDENT], np.float64)
         return real.name, twelve(eight), Waves(r, none, none, none, none, np.zeros(r.size, np.int8))
-    raise ValueError("none of the real recordings can be bent")
+    raise Rejected(Reason.NO_WAVEFORM, "none of the real recordings has beats that can be bent")
 
 
 def _drawn(heart: Heart, who: Person) -> dict[str, str]:

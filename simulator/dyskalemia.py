@@ -42,7 +42,7 @@ def jittered(effects: Effects, jitter: float, chance: np.random.Generator) -> Ef
             **changed,
             "sine": effects.sine,
             "p_amplitude": max(0.0, changed["p_amplitude"]),
-            "qrs_width": max(0.8, changed["qrs_width"]),
+            "qrs_width": float(np.clip(changed["qrs_width"], 0.8, 2.2)),
             "qrs_amplitude": max(0.4, changed["qrs_amplitude"]),
             "t_amplitude": max(-0.5, changed["t_amplitude"]),
             "t_width": float(np.clip(changed["t_width"], 0.5, 1.8)),

@@ -78,9 +78,13 @@ def _drift_basis(size: int) -> Floats:
 
 def _mains(time: Floats, cart: Cart, chance: np.random.Generator) -> Floats:
     """Mains hum with its third harmonic, of its own size and phase at each electrode."""
-    turn = 2 * np.pi * (cart.mains_hz + chance.uniform(-0.05, 0.05)) * time + chance.uniform(0, 0.6, (_ELECTRODES, 1))
-    size = cart.mains * np.abs(1 + 0.7 * chance.standard_normal((_ELECTRODES, 1)))
-    return np.asarray(size * (np.sin(turn) + 0.15 * np.sin(3 * turn)))
+    turn = 2 * np.pi * (cart.mains_hz + chance.uniform(-0.05, 0.05)) * time
+    late = chance.uniform(0, 0.6, _ELECTRODES)
+    size = cart.mains * np.abs(1 + 0.7 * chance.standard_normal(_ELECTRODES))
+    # sin(turn + late) for every electrode at once
+    mixed = np.stack([np.cos(late), np.sin(late), 0.15 * np.cos(3 * late), 0.15 * np.sin(3 * late)], axis=1)
+    hum = np.stack([np.sin(turn), np.cos(turn), np.sin(3 * turn), np.cos(3 * turn)])
+    return np.asarray(size[:, None] * (mixed @ hum))
 
 
 def _muscle(time: Floats, size: float, chance: np.random.Generator) -> Floats:

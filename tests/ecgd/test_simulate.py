@@ -2,7 +2,7 @@
 
 import csv
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from adapters.formats import read_file
 from config.schema import Reading
 from ecgd.cli import app
 from ecgd.terminal import REFUSED, USAGE
+from simulator.files import write_wfdb
 
 PLAN = """
 name: few
@@ -102,6 +103,19 @@ def test_real_recordings_are_bent_where_the_plan_says_so_and_missed_where_there_
     assert "from real recordings: 3" in told.output
     assert all(row["patient"] == f"B-{row['background']}" for row in rows)
     assert not read_file(tmp_path / "out" / rows[0]["file"], Reading())[0].unfit
+
+
+def test_recordings_without_beats_and_folders_that_cannot_be_written_end_in_one_line(plan, tmp_path):
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for name in ("a", "b"):
+        write_wfdb(flat, name, np.zeros((12, 5000)), 500, taken_at=datetime(2024, 1, 1, tzinfo=UTC))
+    plan.write_text(PLAN.format(kind="potassium") + "backgrounds: {share: 1.0}\n")
+    told = simulate(plan, tmp_path / "out", "--ecgs", 60, "--backgrounds", flat, "--workers", 2)
+    assert told.exit_code == REFUSED
+    assert "beats that can be bent" in told.output
+    plan.write_text(PLAN.format(kind="potassium"))
+    assert simulate(plan, plan).exit_code == REFUSED
 
 
 def test_a_plan_with_mistakes_ends_in_one_line(plan, tmp_path):

@@ -143,7 +143,7 @@ def test_backgrounds_are_bent_by_person_and_stay_in_their_part():
         assert one.drawn["background"] == one.patient.removeprefix("B-")
         assert one.waves.r.size >= 4
         assert np.abs(one.signal[2] - (one.signal[1] - one.signal[0])).max() < 1e-5
-    with pytest.raises(ValueError, match="needs some"):
+    with pytest.raises(Rejected, match="needs some"):
         case(plan, roster(plan), 0)
 
 
