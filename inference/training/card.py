@@ -50,8 +50,10 @@ class Part:
     cases: NDArray[np.intp]
 
 
-def card(recipe: Recipe, parts: Sequence[Part], dropped: int, found: Fit, figures: Mapping[str, Any], best: int) -> str:
-    """The whole card in Markdown; ``best``: the epoch whose weights these are."""
+def card(
+    recipe: Recipe, parts: Sequence[Part], tested: tuple[str, int], found: Fit, figures: Mapping[str, Any], best: int
+) -> str:
+    """The whole card; ``tested``: the test part in words, and how many ECGs were dropped; ``best``: the epoch."""
     facts = recipe.card
     warning = f"{STAND_IN}\n\n" if recipe.status is Status.STAND_IN else ""
     sections = {
@@ -62,7 +64,7 @@ def card(recipe: Recipe, parts: Sequence[Part], dropped: int, found: Fit, figure
         "Predictors": _predictors(recipe),
         "Sample size": f"No size was calculated in advance.\n\n{_sizes(parts, recipe.output)}",
         "Missing data": _missing(parts),
-        "Split": _split(recipe, dropped),
+        "Split": _split(recipe, *tested),
         "Development": _development(recipe, best),
         "Performance": _performance(recipe, figures),
         "Calibration": _calibration(recipe, found),
@@ -109,14 +111,15 @@ def _missing(parts: Sequence[Part]) -> str:
     return f"Lines of the manifest that were left out, by reason:\n\n{listed}"
 
 
-def _split(recipe: Recipe, dropped: int) -> str:
+def _split(recipe: Recipe, tested: str, dropped: int) -> str:
     how = recipe.split
     if isinstance(how, ByDate):
         later = f", to {how.validation_before} validation, then test" if how.validation_before else ", then validation"
         text = f"By date of the ECG: before {how.train_before} training{later}."
     else:
         text = f"By patient at random: validation {how.validation:g}, test {how.test:g}, seed {how.seed}."
-    return f"{text} No patient is in two parts; {dropped} ECGs were dropped for that, or for want of a time."
+    apart = f"No patient is in two parts; {dropped} ECGs were dropped for that, or for want of a time."
+    return f"{text} Tested on the {tested}. {apart}"
 
 
 def _development(recipe: Recipe, best: int) -> str:

@@ -89,7 +89,7 @@ def _preprocessing(recipe: Recipe) -> dict[str, Any]:
 
 
 def _performance(recipe: Recipe, figures: Mapping[str, Any]) -> list[dict[str, Any]]:
-    data = f"held-out test part, {figures.get('n')} ECGs of {figures.get('patients')} patients"
+    data = f"{figures.get('data')}, {figures.get('n')} ECGs of {figures.get('patients')} patients"
     known = [(name, figures.get(name)) for name in FIGURES[recipe.output]]
     return [
         {"metric": name, "value": round(float(value), 4), "data": data}

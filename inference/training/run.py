@@ -55,6 +55,11 @@ class Data:
     held_out: NDArray[np.intp]
 
     @property
+    def tested_on(self) -> str:
+        """The test part in words."""
+        return "held-out test part" if self.tested is self.cohort else "test cohort of its own"
+
+    @property
     def dropped(self) -> int:
         """ECGs that were left out for their patient's sake, or for want of a time."""
         again = 0 if self.tested is self.cohort else len(self.tested.cases) - self.held_out.size
@@ -119,8 +124,8 @@ def finished(recipe: Recipe, out: Path, data: Data, trained: Trained) -> Result:
         Part(name="validation", cohort=data.cohort, cases=data.parts.validation),
         Part(name="test", cohort=data.tested, cases=data.held_out),
     )
-    text = card(recipe, parts, data.dropped, found, figures, trained.best)
-    bundle = deliver(out / recipe.name, recipe, trained.weights, found, figures, text)
+    text = card(recipe, parts, (data.tested_on, data.dropped), found, figures, trained.best)
+    bundle = deliver(out / recipe.name, recipe, trained.weights, found, {**figures, "data": data.tested_on}, text)
     write_predictions(out / PREDICTIONS, data.tested, data.held_out, score, raw)
     return Result(bundle=bundle, figures=figures, trained=trained)
 

@@ -34,9 +34,9 @@ QUICK = {"learning_rate": 0.01, "schedule": "cosine"}
 @pytest.mark.parametrize(
     ("model", "how"),
     [
-        (ECG12NET, QUICK | {"epochs": 8, "lead_loss": 0.5, "batch": 8}),
-        (ARRESTNET, QUICK | {"epochs": 8}),
-        (EIANET, QUICK | {"epochs": 10, "batch": 8}),
+        (ECG12NET, QUICK | {"epochs": 4, "lead_loss": 0.5, "batch": 6}),
+        (ARRESTNET, QUICK | {"epochs": 5, "batch": 8}),
+        (EIANET, QUICK | {"epochs": 8, "batch": 8}),
     ],
     ids=lambda value: value.get("kind", "") if "kind" in value else "",
 )
@@ -50,7 +50,7 @@ def test_what_is_plain_to_see_is_learned(trained, recipe_text, model, how):
 def test_the_bundle_says_of_a_file_what_predictions_csv_says(trained, recipe_text, cohort, tmp_path):
     for model, unit in ((ECG12NET, "mmol/L"), (ARRESTNET, "1")):
         calibration = {"calibration": {"method": "platt", "prevalence": 0.1}} if unit == "1" else {}
-        result = trained(recipe_text(model, **calibration), model["kind"])
+        result = trained(recipe_text(model, training={"epochs": 1}, **calibration), model["kind"])
         scorer = Scorer(Models(bundles=(result.bundle.path,), backend="torch", device="cpu", threads=1))
         with (tmp_path / model["kind"] / "predictions.csv").open() as file:
             row = next(csv.DictReader(file))
@@ -73,7 +73,7 @@ def test_the_same_recipe_gives_the_same_bundle_and_another_seed_another(trained,
 def test_killed_and_gone_on_gives_the_same_bundle(recipe_text, cohort, cache, run, tmp_path, model):
     text = recipe_text(
         model,
-        training={"epochs": 4, "schedule": "cosine", "balance": 0.5, "amp": "bf16"},
+        training={"epochs": 3, "schedule": "cosine", "balance": 0.5, "epoch_cases": 24, "batch": 8},
         augmentation={
             "signal": {"gain": 0.1, "white_mv": 0.02, "emp_drop": 0.2},
             "picture": {"shift": 0.02, "specks": 5},
@@ -86,14 +86,14 @@ def test_killed_and_gone_on_gives_the_same_bundle(recipe_text, cohort, cache, ru
     whole = run(*program, str(tmp_path / "whole"), stderr=subprocess.PIPE)
     killed = run(*program, str(tmp_path / "killed"), stderr=subprocess.PIPE)
     for line in killed.stdout:
-        if line.startswith("epoch 2/4"):
+        if line.startswith("epoch 1/3"):
             killed.send_signal(signal.SIGKILL)
             break
     assert killed.wait() == -signal.SIGKILL
     assert not (tmp_path / "killed" / f"{model['kind']}-test").exists()
     said, wrong = run(*program, str(tmp_path / "killed"), stderr=subprocess.PIPE).communicate()
     assert "going on after epoch" in said, wrong
-    assert "epoch 1/4" not in said
+    assert "epoch 1/3" not in said
     whole.communicate()
     bundles = [load(tmp_path / out / f"{model['kind']}-test") for out in ("whole", "killed")]
     assert bundles[0].sha256 == bundles[1].sha256
