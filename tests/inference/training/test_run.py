@@ -69,7 +69,7 @@ def test_the_same_recipe_gives_the_same_bundle_and_another_seed_another(trained,
     assert first.bundle.sha256 != other.bundle.sha256
 
 
-@pytest.mark.parametrize("model", [ECG12NET, EIANET], ids=lambda model: model["kind"])
+@pytest.mark.parametrize("model", [ARRESTNET, EIANET], ids=lambda model: model["kind"])
 def test_killed_and_gone_on_gives_the_same_bundle(recipe_text, cohort, cache, run, tmp_path, model):
     text = recipe_text(
         model,
