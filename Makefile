@@ -7,7 +7,7 @@ STAMP := $(VENV)/.ready
 # Rounds of the kill test in `make check`.
 ROUNDS ?= 20
 
-.PHONY: demo test kill check lint clean setup stand-ins
+.PHONY: demo test kill learn check lint clean setup stand-ins
 
 setup: $(STAMP)
 
@@ -21,10 +21,14 @@ demo: $(STAMP)
 	$(BIN)/ecgd demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m 'not kill'
+	$(BIN)/python -m pytest -m 'not kill and not learn'
 
 kill: $(STAMP)
 	ECGD_KILL_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -m kill -s
+
+# Each model, small, on simulated ECGs: minutes. Not in `check` before its margins are measured over several seeds.
+learn: $(STAMP)
+	$(BIN)/python -m pytest -m learn
 
 # Cohorts, trainings, both bundles and docs/models.md again; BACKGROUNDS or ECGD_SAMPLES: a folder with PTB-XL and LUDB.
 stand-ins: $(STAMP)
