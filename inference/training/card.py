@@ -143,7 +143,10 @@ def _performance(recipe: Recipe, figures: Mapping[str, Any]) -> str:
             shown = f"{between[0]:.3f} to {between[1]:.3f}" if between else ""
             lines.append(f"| {name} | {value:.3f} | {shown} |")
     table = "\n".join(lines)
-    return f"On the test part ({figures['n']} ECGs, {figures['patients']} patients), resampled by patient:\n\n{table}"
+    aim = recipe.calibration.prevalence
+    before = f", before the move to a prevalence of {aim:g}, which these ECGs do not have" if aim else ""
+    size = f"{figures['n']} ECGs, {figures['patients']} patients"
+    return f"On the test part ({size}), resampled by patient{before}:\n\n{table}"
 
 
 def _calibration(recipe: Recipe, found: Fit) -> str:

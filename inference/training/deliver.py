@@ -37,8 +37,12 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """What the validation part says of the raw estimates."""
+    """What the validation part says of the raw estimates.
 
+    ``fitted`` holds at the validation part's own prevalence, ``calibration`` at the recipe's.
+    """
+
+    fitted: Calibration
     calibration: Calibration
     residual_interval: ResidualInterval | None
 
@@ -47,11 +51,13 @@ def fit(recipe: Recipe, truth: Values, raw: Values, sampled: float) -> Fit:
     """Calibrate on the validation part; ``sampled``: the share of arrests that the network was trained on."""
     if recipe.output is Output.POTASSIUM:
         interval = calibrate.residual_interval(truth, raw)
-        return Fit(calibration=Identity(kind="identity"), residual_interval=interval)
+        as_it_is = Identity(kind="identity")
+        return Fit(fitted=as_it_is, calibration=as_it_is, residual_interval=interval)
     label = truth > 0.5
     found = calibrate.fitted(recipe.calibration.method, raw, label)
     at = sampled if isinstance(found, Identity) else float(label.mean())
-    return Fit(calibration=calibrate.to_prevalence(found, at, recipe.calibration.prevalence), residual_interval=None)
+    moved = calibrate.to_prevalence(found, at, recipe.calibration.prevalence)
+    return Fit(fitted=found, calibration=moved, residual_interval=None)
 
 
 def measured(truth: Values, score: Values, patients: NDArray[Any]) -> dict[str, Any]:
@@ -90,6 +96,8 @@ def _preprocessing(recipe: Recipe) -> dict[str, Any]:
 
 def _performance(recipe: Recipe, figures: Mapping[str, Any]) -> list[dict[str, Any]]:
     data = f"{figures.get('data')}, {figures.get('n')} ECGs of {figures.get('patients')} patients"
+    if recipe.calibration.prevalence:
+        data += ", before the move to the stated prevalence"
     known = [(name, figures.get(name)) for name in FIGURES[recipe.output]]
     return [
         {"metric": name, "value": round(float(value), 4), "data": data}

@@ -18,12 +18,13 @@ COLUMNS = ("truth", "score", "patient", "file", "part", "time", "age", "sex", "d
 
 
 def reported(output: Output, calibration: Calibration, raw: Values) -> Values:
-    """What the daemon reports: a calibrated probability, or mmol/L within the model's range; rounded as there."""
+    """What the daemon reports: a calibrated probability, or mmol/L within the model's range, rounded as there.
+
+    Probabilities are not rounded: at a prevalence of 0.0006 six decimals would tie ECGs that the model tells apart.
+    """
     if output is Output.POTASSIUM:
-        values = [censor(float(value))[0] for value in raw]
-    else:
-        values = [probability(calibration, float(value)) for value in raw]
-    return np.array([round(value, DECIMALS[output]) for value in values], np.float64)
+        return np.array([round(censor(float(value))[0], DECIMALS[output]) for value in raw], np.float64)
+    return np.array([probability(calibration, float(value)) for value in raw], np.float64)
 
 
 def write_predictions(path: Path, cohort: Cohort, cases: NDArray[np.intp], score: Values, raw: Values) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from domain.errors import Rejected
-from domain.finding import Output
+from domain.finding import Output, Status
 from domain.reason import Reason
 from inference.bundle import Bundle
 from inference.models import model_of
@@ -78,7 +78,7 @@ class Result:
 def train(recipe: Recipe, places: Places, reader: Reader, reporter: Reporter) -> Result:
     """Read, split, train (going on where a killed run was), calibrate, test, write the bundle. Raises ``Problem``."""
     data = gathered(recipe, places, reader, reporter)
-    places.out.mkdir(parents=True, exist_ok=True)
+    places.out.mkdir(mode=0o700, parents=True, exist_ok=True)  # predictions.csv and the cache are patients' data
     identity = _identity(recipe, data)
     trained = Trainer(recipe, data.cohort, data.parts, places.out, identity, reporter).run(places.threads)
     _write_history(places.out / HISTORY, trained)
@@ -118,7 +118,8 @@ def finished(recipe: Recipe, out: Path, data: Data, trained: Trained) -> Result:
     raw = estimate(data.tested, data.held_out)
     score = reported(recipe.output, found.calibration, raw)
     patients = np.array([data.tested.cases[i].patient for i in data.held_out])
-    figures = measured(data.tested.truth[data.held_out].astype(np.float64), score, patients)
+    unmoved = reported(recipe.output, found.fitted, raw)
+    figures = measured(data.tested.truth[data.held_out].astype(np.float64), unmoved, patients)
     parts = (
         Part(name="training", cohort=data.cohort, cases=data.parts.train),
         Part(name="validation", cohort=data.cohort, cases=data.parts.validation),
@@ -155,6 +156,9 @@ def _require(recipe: Recipe, data: Data) -> None:
             raise Rejected(Reason.NO_ECG, f"the {name} part holds one class only")
     if data.held_out.size < 2:
         raise Rejected(Reason.NO_ECG, f"the test part holds {data.held_out.size} ECGs of patients not trained on")
+    one = recipe.output is Output.ARREST and len(set(data.tested.truth[data.held_out])) < 2
+    if one and recipe.status is Status.SITE_VALIDATED:
+        raise Rejected(Reason.NO_ECG, "the test part holds one class only: nothing to validate the model by")
 
 
 def _identity(recipe: Recipe, data: Data) -> str:

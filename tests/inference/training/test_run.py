@@ -131,3 +131,15 @@ def test_a_stand_in_s_card_says_so_and_names_what_nobody_stated(trained, recipe_
 def test_a_part_that_holds_nobody_is_refused(trained, recipe_text):
     with pytest.raises(Rejected, match="train part holds 0"):
         trained(recipe_text(ARRESTNET, split={"by": "date", "train_before": "2020-01-01"}))
+
+
+def test_a_site_s_model_is_not_trained_where_its_test_part_can_show_nothing(
+    recipe_text, cohort, cache, reader, reporter, tmp_path
+):
+    lines = cohort.read_text().splitlines()
+    (cohort.parent / "well.csv").write_text("\n".join([lines[0], *(line.replace(",P", ",Q") for line in lines[1::2])]))
+    wanted = recipe.parse(recipe_text(ARRESTNET, status="site-validated", split={"by": "patient", "test": 0}))
+    tested = cohort.parent / "well.csv"
+    places = run.Places(manifest=cohort, test_manifest=tested, out=tmp_path, cache=cache, threads=1, processes=1)
+    with pytest.raises(Rejected, match="test part holds one class only"):
+        run.gathered(wanted, places, reader, reporter)
