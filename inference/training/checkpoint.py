@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,12 @@ def load(folder: Path, identity: str) -> dict[str, Any] | None:
     """The checkpoint of this very training, or ``None`` where there is none; ``Permanent`` where it is another's."""
     try:
         state: dict[str, Any] = torch.load(folder / FILE, map_location="cpu", weights_only=True)
+        known = state["identity"]
     except FileNotFoundError:
         return None
-    except (pickle.UnpicklingError, RuntimeError, EOFError):
+    except (pickle.UnpicklingError, struct.error, RuntimeError, EOFError, LookupError, TypeError):
         raise Permanent(Reason.BAD_VALUE, f"{FILE} is damaged; start over with --fresh") from None
-    if state["identity"] != identity:
+    if known != identity:
         detail = f"{FILE} is of another recipe or other data; name another --out, or start over with --fresh"
         raise Permanent(Reason.BAD_VALUE, detail)
     return state

@@ -88,6 +88,8 @@ def _line(number: int, row: dict[str, str], output: Output) -> Line:
     for column in ("file", "patient"):
         if not row[column]:
             raise ValueError(f"no {column}")
+    if not row["file"].isprintable():
+        raise ValueError("file is no name")
     return Line(
         number=number,
         file=row["file"],
@@ -126,7 +128,10 @@ def _time(text: str, name: str) -> datetime | None:
         raise ValueError(f"{name} is not ISO 8601") from None
     if time.tzinfo is None:
         raise ValueError(f"{name} has no time zone")
-    return time.astimezone(UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{name} is out of range") from None
 
 
 def _part(text: str) -> int:

@@ -26,6 +26,8 @@ def test_usable_lines_keep_their_number_and_the_rest_say_why(tmp_path):
         "f.hea,P2,2025-01-01T00:00:00Z,,,70",
         "a.hea,P1,2025-01-01T00:00:00Z,4.4,,70",
         "g.hea,P3,,3.1,,70",
+        "h\0.hea,P3,,3.1,,70",
+        "i.hea,P3,0001-01-01T00:00:00+14:00,3.1,,70",
     )
     lines, unusable = read_manifest(manifest, Output.POTASSIUM)
     assert [(line.number, line.file, line.truth) for line in lines] == [(2, "a.hea", 4.2), (9, "g.hea", 3.1)]
@@ -37,6 +39,8 @@ def test_usable_lines_keep_their_number_and_the_rest_say_why(tmp_path):
         6: "potassium is not between 0.5 and 15 mmol/L",
         7: "no potassium",
         8: "the same ECG as on an earlier line",
+        10: "file is no name",
+        11: "time is out of range",
     }
 
 
