@@ -41,11 +41,17 @@ def varied(signal: Signal, how: SignalAugmentation, rng: np.random.Generator) ->
 
 
 def shifted(signal: Signal, how: SignalAugmentation, rng: np.random.Generator) -> Signal:
-    """Move in time; the first or last sample fills what opens."""
+    """Move in time; the first or last sample fills what opens. Where a lead lacks that one, nothing moves.
+
+    Else a recording that is just long enough for its model would be too short once moved.
+    """
     most = int(how.shift_s * RATE_HZ)
     if most == 0:
         return signal
-    places = np.arange(signal.shape[1]) + rng.integers(-most, most + 1)
+    by = rng.integers(-most, most + 1)
+    if np.isnan(signal[:, -1 if by > 0 else 0]).any():
+        return signal
+    places = np.arange(signal.shape[1]) + by
     return signal[:, np.clip(places, 0, signal.shape[1] - 1)]
 
 

@@ -71,6 +71,14 @@ def test_what_was_not_recorded_stays_so(signal):
     assert np.array_equal(np.isnan(varied(partly, how, rng(2))), np.isnan(partly))
 
 
+@pytest.mark.parametrize("gap", [slice(4550, None), slice(0, 450)], ids=["end", "start"])
+def test_a_recording_just_long_enough_stays_so(signal, gap):
+    short = signal.copy()
+    short[:, gap] = np.nan
+    known = {int(np.isfinite(varied(short, STRONG, rng(seed))[1]).sum()) for seed in range(20)}
+    assert min(known) >= 4550
+
+
 def test_no_augmentation_changes_nothing(signal):
     assert np.array_equal(varied(signal, SignalAugmentation(), rng(0)), signal)
 
