@@ -90,7 +90,7 @@ def read(path: Path) -> Predictions:
         score=np.array(score),
         patient=_codes(patient, len(truth)),
         by_patient=bool(patient),
-        columns={name: cells for name, cells in columns.items() if name not in (*REQUIRED, "patient")},
+        columns={name: cells for name, cells in columns.items() if name not in REQUIRED},
     )
     _require_usable(found, [line.number for line in table.lines])
     return found

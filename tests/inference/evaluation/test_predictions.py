@@ -96,6 +96,7 @@ def test_potassium_is_told_by_its_values_and_duplicate_rows_count_each(tmp_path)
     assert not found.binary
     assert (len(found.truth), found.patients, found.by_patient) == (3, 2, True)
     assert found.columns["sex"] == ("male", "male", "female")
+    assert "patient" in found.columns
 
 
 def test_rows_taken_out_keep_their_patients_and_columns(tmp_path):
