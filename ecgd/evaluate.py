@@ -109,7 +109,10 @@ def _score(
     if not found.rows:
         most = "; ".join(f"{count} {reason}" for reason, count in found.reasons().items())
         end(REFUSED, f"{manifest}: no ECG was scored ({most or 'it has no lines'})")
-    path = scored.write(found, out)
+    try:
+        path = scored.write(found, out)
+    except OSError as error:
+        end(USAGE, f"{out}: cannot be written ({error.strerror})")
     (predictions,) = _read([f"{facts.name}={path}"]).values()
     return facts.name, predictions, found.reasons(), said
 
@@ -147,9 +150,12 @@ def _tell(
     pictures = {}
     if out:
         note = next(iter(reports.values())).get("note", "")
-        pictures = plots.plots({name: (models[name], reports[name]) for name in models}, out, note)
-        (out / "evaluation.json").write_text(encoded + "\n", "utf-8")
-        (out / "evaluation.md").write_text(document.document(reports, pictures), "utf-8")
+        try:
+            pictures = plots.plots({name: (models[name], reports[name]) for name in models}, out, note)
+            (out / "evaluation.json").write_text(encoded + "\n", "utf-8")
+            (out / "evaluation.md").write_text(document.document(reports, pictures), "utf-8")
+        except OSError as error:
+            end(USAGE, f"{out}: cannot be written ({error.strerror})")
     if as_json:
         print(encoded)
     else:

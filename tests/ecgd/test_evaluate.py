@@ -166,3 +166,10 @@ def test_real_records_are_read_in_processes_and_keep_their_order(tmp_path: Path)
     patients = [line.split(",")[2] for line in (tmp_path / "predictions.csv").read_text().splitlines()[1:]]
     assert patients == sorted(patients, key=lambda name: int(name[1:]))
     assert len(patients) > 4
+
+
+def test_a_place_that_cannot_be_written_ends_in_a_line(arrest: Path, tmp_path: Path) -> None:
+    (tmp_path / "out" / "evaluation.md").mkdir(parents=True)
+    done = _ecgd("--predictions", arrest, "--out", tmp_path / "out", "--bootstrap", 0)
+    assert done.exit_code == 2
+    assert "cannot be written" in done.stderr
