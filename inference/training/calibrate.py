@@ -24,8 +24,8 @@ def platt(logit: Values, label: NDArray[np.bool_], steps: int = 100) -> Platt:
     The targets (N+ + 1)/(N+ + 2) and 1/(N- + 2) keep the slope finite where the classes do not overlap. A slope that
     is not positive, of a model that ranks no better than chance, is set to 0.001: nearly the base rate for everyone.
     """
-    positive, negative = int(label.sum()), int((~label).sum())
-    target = np.where(label, (positive + 1) / (positive + 2), 1 / (negative + 2))
+    low, high = _targets(label)
+    target = np.where(label, high, low)
     design = np.stack([logit, np.ones_like(logit)], axis=1)
     beta = np.zeros(2)
     for _ in range(steps):
@@ -37,15 +37,19 @@ def platt(logit: Values, label: NDArray[np.bool_], steps: int = 100) -> Platt:
         if np.abs(step).max() < 1e-10:
             break
     if beta[0] <= 0:
-        beta = np.array([0.001, _logit(positive / label.size) - 0.001 * float(logit.mean())])
+        beta = np.array([0.001, _logit(label.mean()) - 0.001 * float(logit.mean())])
     return Platt(kind="platt", slope=max(round(float(beta[0]), ROUND), 1e-6), intercept=round(float(beta[1]), ROUND))
 
 
 def isotonic(logit: Values, label: NDArray[np.bool_]) -> Isotonic | Platt:
-    """Isotonic regression (Zadrozny and Elkan 2002) as the corners of its steps; Platt's where it is one level."""
+    """Isotonic regression (Zadrozny and Elkan 2002) as the corners of its steps; Platt's where it is one level.
+
+    No step goes beyond Platt's targets: beyond the last case of the other class it would say 0 or 1 for ever, which no
+    prior can move.
+    """
     values, inverse, counts = np.unique(logit.round(ROUND), return_inverse=True, return_counts=True)
     mean = np.bincount(inverse, label) / counts
-    level = np.asarray(isotonic_regression(mean, weights=counts.astype(np.float64)).x)
+    level = np.clip(isotonic_regression(mean, weights=counts.astype(np.float64)).x, *_targets(label))
     corner = np.ones(values.size, bool)
     corner[1:-1] = (level[1:-1] != level[:-2]) | (level[1:-1] != level[2:])
     points = tuple((float(x), round(float(p), ROUND)) for x, p in zip(values[corner], level[corner], strict=True))
@@ -73,6 +77,12 @@ def residual_interval(truth: Values, estimate: Values) -> ResidualInterval:
     """Where 95 % of truth - estimate lie, mmol/L; 0 is always inside."""
     low, high = np.percentile(truth - estimate, (2.5, 97.5))
     return ResidualInterval(lower=min(0.0, round(float(low), 2)), upper=max(0.0, round(float(high), 2)))
+
+
+def _targets(label: NDArray[np.bool_]) -> tuple[float, float]:
+    """What may be said of a sure negative and of a sure positive, after so many cases (Platt 1999)."""
+    positive, negative = int(label.sum()), int((~label).sum())
+    return 1 / (negative + 2), (positive + 1) / (positive + 2)
 
 
 def _shifted(probability: float, shift: float) -> float:

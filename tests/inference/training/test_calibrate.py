@@ -54,14 +54,21 @@ def test_isotonic_is_scikit_learn_s(drawn):
     found = calibrate.isotonic(logit, label)
     assert isinstance(found, Isotonic)
     oracle = IsotonicRegression(out_of_bounds="clip").fit(logit, label)
-    at = np.linspace(-7, 7, 101)
-    assert [probability(found, z) for z in at] == pytest.approx(oracle.predict(at), abs=1e-4)
+    at = logit[:200]
+    within = 1 / ((~label).sum() + 2), (label.sum() + 1) / (label.sum() + 2)
+    assert [probability(found, z) for z in at] == pytest.approx(np.clip(oracle.predict(at), *within), abs=1e-4)
     assert len(found.points) < 120
 
 
 def test_isotonic_of_no_order_falls_back_to_platt():
     logit = np.arange(10.0)
     assert isinstance(calibrate.isotonic(logit, logit < 5), Platt)
+
+
+def test_a_prevalence_moves_the_surest_step_too():
+    logit = np.linspace(-3, 3, 100)
+    found = calibrate.to_prevalence(calibrate.isotonic(logit, logit > 0), 0.5, 0.0006)
+    assert 0 < probability(found, -3.0) < probability(found, 3.0) < 0.05  # 51 to 1 among equals is 3 % there
 
 
 @pytest.mark.parametrize("method", ["platt", "isotonic"])
