@@ -31,8 +31,11 @@ ABLATION = {
     "BRLoss only": "eianet-brloss",
     "SA + BRLoss": "eianet",
 }
+PICTURES = {"Raw image": "eianet-raw", "Processed image": "eianet"}
+SIGNAL = {"Signal (ArrestNet)": "arrestnet", "Picture (EIANet)": "eianet"}
 POTASSIUM = {"ECG12Net-1": "ecg12net", "ECG12Net-2": "ecg12net-2"}
 HEARTS = 40
+SMALLEST = 1e-6  # a score is reported to six decimals
 END = "<!-- end -->"
 Reports = Mapping[str, Mapping[str, Any]]
 
@@ -48,11 +51,11 @@ class Shares:
 def write(work: Path, docs: Path, real: Path) -> None:
     """Write ``docs/models.md`` and its plots from the predictions of every training in ``work``."""
     (docs / "models").mkdir(exist_ok=True)
-    arrest = {name: _report(work / recipe) for name, recipe in ABLATION.items()}
+    arrest = _reports(work, ABLATION)
     eianet = arrest["SA + BRLoss"]
-    pictures = {"Raw image": _report(work / "eianet-raw"), "Processed image": eianet}
-    signal = {"Signal (ArrestNet)": _report(work / "arrestnet"), "Picture (EIANet)": eianet}
-    potassium = {name: _report(work / recipe) for name, recipe in POTASSIUM.items()}
+    pictures = _reports(work, PICTURES)
+    signal = _reports(work, SIGNAL)
+    potassium = _reports(work, POTASSIUM)
     scorer = Scorer(Models())
     filled = {
         "cohorts": _cohorts(arrest, potassium),
@@ -86,8 +89,10 @@ def fill(page: str, tables_by_name: Mapping[str, str]) -> str:
     return page
 
 
-def _report(trained: Path) -> dict[str, Any]:
-    return report(predictions.read(trained / "predictions.csv"), WANTED)
+def _reports(work: Path, recipes: Mapping[str, str]) -> Reports:
+    """A row a recipe that was trained; which are not is seen from the table."""
+    read = {name: work / recipe / "predictions.csv" for name, recipe in recipes.items()}
+    return {name: report(predictions.read(path), WANTED) for name, path in read.items() if path.exists()}
 
 
 def _cohorts(arrest: Reports, potassium: Reports) -> str:
@@ -199,7 +204,9 @@ def distribution(path: Path, parts: Mapping[str, NDArray[np.float64]], output: O
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    shown = {name: np.log10(part) if output is Output.ARREST else part for name, part in parts.items()}
+    shown = {
+        name: np.log10(np.maximum(part, SMALLEST)) if output is Output.ARREST else part for name, part in parts.items()
+    }
     bins = np.linspace(min(p.min() for p in shown.values()), max(p.max() for p in shown.values()), 41).tolist()
     for (name, part), style in zip(shown.items(), ("-", "--", ":"), strict=True):
         weights = np.full(part.size, 1 / part.size)
@@ -209,3 +216,7 @@ def distribution(path: Path, parts: Mapping[str, NDArray[np.float64]], output: O
     axes.set_title(f"{output.value}: stand-in, no clinical meaning", fontsize=10)
     axes.legend(frameon=False, fontsize=9)
     figure.savefig(path, dpi=110, metadata={"Software": None})
+
+
+def _log10(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.log10(np.maximum(probability, SMALLEST)))

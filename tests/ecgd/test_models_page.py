@@ -1,0 +1,70 @@
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from adapters import formats
+from config.schema import Models, Reading
+from domain.finding import Output, Score
+from ecgd.models_page import fill, of_signal
+from inference.scorer import Scorer
+from simulator.effects import of_potassium
+from simulator.heart import Heart, ecg, varied
+
+
+@pytest.fixture(scope="module")
+def stand_ins() -> Scorer:
+    return Scorer(Models())
+
+
+def test_tables_are_put_between_their_marks_and_nothing_else_changes() -> None:
+    page = "before\n\n<!-- one -->\nold\n<!-- end -->\n\nbetween\n\n<!-- two -->\n<!-- end -->\nafter\n"
+    once = fill(page, {"one": "| 1 |", "two": "| 2 |"})
+    assert once == (
+        "before\n\n<!-- one -->\n\n| 1 |\n\n<!-- end -->\n\nbetween\n\n<!-- two -->\n\n| 2 |\n\n<!-- end -->\nafter\n"
+    )
+    assert fill(once, {"one": "| 1 |", "two": "| 2 |"}) == once
+
+
+@pytest.mark.parametrize("page", ["<!-- one -->\n", "<!-- end -->\n"])
+def test_a_page_without_a_tables_place_is_refused(page: str) -> None:
+    with pytest.raises(ValueError, match="no place for one"):
+        fill(page, {"one": ""})
+
+
+def answer(scorer: Scorer, heart: Heart, output: Output, seed: int) -> float:
+    (found,) = (a for a in scorer.score(of_signal(ecg(heart, seed))) if a.output is output)
+    assert isinstance(found, Score)
+    return found.value
+
+
+def test_simulated_hyperkalemia_normal_and_hypokalemia_are_told_apart(stand_ins: Scorer) -> None:
+    values = {
+        k: [
+            answer(stand_ins, replace(varied(seed), effects=of_potassium(k)), Output.POTASSIUM, seed)
+            for seed in range(12)
+        ]
+        for k in (2.0, 4.2, 8.0)
+    }
+    low, normal, high = (np.median(values[k]) for k in (2.0, 4.2, 8.0))
+    assert low < 3.5 < normal < 5.5 < high
+
+
+def test_the_stand_ins_answer_for_real_ecgs_and_seldom_call_them_severe(stand_ins: Scorer) -> None:
+    if "ECGD_SAMPLES" not in os.environ:
+        assert not os.environ.get("CI"), "CI sets ECGD_SAMPLES"
+        pytest.skip("ECGD_SAMPLES is not set: no real ECGs")
+    files = sorted(Path(os.environ["ECGD_SAMPLES"], "ptbxl/records500").rglob("*.hea"))
+    answers = [a for file in files for ecg in formats.read_file(file, Reading()) for a in stand_ins.score(ecg)]
+    scores = [a for a in answers if isinstance(a, Score)]
+    potassium = np.array([a.value for a in scores if a.output is Output.POTASSIUM])
+    arrest = np.array([a.value for a in scores if a.output is Output.ARREST])
+    assert len(files) == 250
+    assert len(potassium) > 225
+    assert len(arrest) > 225
+    assert 3.5 < np.median(potassium) < 5.5
+    assert np.mean((potassium <= 2.5) | (potassium >= 6.5)) < 0.1
+    assert np.ptp(potassium) > 0.5  # not the same answer for all
+    assert 0 < arrest.min() < arrest.max() < 0.2
