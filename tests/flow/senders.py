@@ -4,7 +4,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -101,6 +101,8 @@ def s_client(
         except BrokenPipeError:
             answers = []
         process.kill()
+        with suppress(BrokenPipeError):  # what could not be written is still in the buffer
+            process.stdin.close()
         return answers, subprocess.CompletedProcess(command, process.wait(), b"", process.stderr.read())
 
 

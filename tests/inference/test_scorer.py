@@ -156,7 +156,7 @@ def test_platt_s_calibration_is_applied_to_the_logit(altered, make_ecg):
     calibration = {"kind": "platt", "slope": 0.5, "intercept": -2.0}
     (answer,) = altered(0, raw=4.0, calibration=calibration).score(make_ecg())
     assert answer.value == 0.5
-    (plain,) = altered(0, raw=0.0).score(make_ecg())
+    (plain,) = altered(0, raw=0.0, calibration={"kind": "identity"}).score(make_ecg())
     assert plain.value == 0.5
 
 
