@@ -101,7 +101,10 @@ def test_a_folder_that_is_not_there_is_a_mistake_in_words(tmp_path):
     [
         ({"unknown": 1}, "unknown: Extra inputs are not permitted"),
         ({"status": "good"}, "status: Input should be 'stand-in' or 'site-validated'"),
-        ({"status": "site-validated", "performance": []}, "performance: a site-validated model states what was measured"),
+        (
+            {"status": "site-validated", "performance": []},
+            "performance: a site-validated model states what was measured",
+        ),
         ({"preprocessing": {"name": "crops", "version": 2}}, "preprocessing.version: 2, this program's is 1"),
         ({"preprocessing": {"name": "picture", "version": 1}}, "preprocessing.name: ecg12net takes crops"),
         ({"output": {"quantity": "arrest", "unit": "1"}}, "ecg12net estimates potassium in unit 'mmol/L'"),
