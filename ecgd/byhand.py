@@ -12,6 +12,7 @@ from domain.ecg import LEADS, Ecg
 from domain.errors import Rejected
 from domain.reason import Reason
 from ecgd import facts
+from ecgd.terminal import REFUSED, end
 
 
 def ecgs(file: Path, settings: Settings) -> tuple[Ecg, ...]:
@@ -20,6 +21,17 @@ def ecgs(file: Path, settings: Settings) -> tuple[Ecg, ...]:
     if not found:
         raise Rejected(Reason.NO_ECG, "valid, and there is no ECG in it")
     return found
+
+
+def chosen(file: Path, part: int, settings: Settings) -> tuple[Ecg, int]:
+    """ECG ``part`` of a file, counted from 1, and how many it holds; without it the command ends with 3."""
+    try:
+        found = ecgs(file, settings)
+    except Rejected as error:
+        end(REFUSED, f"{file}: {error}")
+    if part > len(found):
+        end(REFUSED, f"{file}: holds {len(found)} ECG(s), not {part}")
+    return found[part - 1], len(found)
 
 
 def facts_of(ecg: Ecg) -> dict[str, Any]:

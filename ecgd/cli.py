@@ -108,18 +108,12 @@ def read(
     from ecgd import byhand
 
     settings = settings_or_defaults(config)
-    try:
-        ecgs = byhand.ecgs(file, settings)
-    except Rejected as error:
-        end(REFUSED, f"{file}: {error}")
-    if part > len(ecgs):
-        end(REFUSED, f"{file}: holds {len(ecgs)} ECG(s), not {part}")
-    ecg = ecgs[part - 1]
+    ecg, parts = byhand.chosen(file, part, settings)
     if npz:
         byhand.write_npz(ecg, npz)
     if png:
         byhand.write_png(ecg, png)
-    print(json.dumps({"file": str(file), "part": part, "parts": len(ecgs), **byhand.facts_of(ecg)}, indent=2))
+    print(json.dumps({"file": str(file), "part": part, "parts": parts, **byhand.facts_of(ecg)}, indent=2))
 
 
 @app.command()

@@ -8,7 +8,6 @@ import typer
 
 from config.schema import Settings
 from domain.ecg import LEADS, Ecg
-from domain.errors import Rejected
 from domain.explanation import LeadHeat
 from domain.finding import Abstention, Assessment, Score
 from ecgd.terminal import DEFAULT, REFUSED, USAGE, WANTING, Config, File, end, settings_or_defaults, starting
@@ -27,13 +26,7 @@ def command(
     from inference.decide import assess
 
     settings = settings_or_defaults(config)
-    try:
-        ecgs = byhand.ecgs(file, settings)
-    except Rejected as error:
-        end(REFUSED, f"{file}: {error}")
-    if part > len(ecgs):
-        end(REFUSED, f"{file}: holds {len(ecgs)} ECG(s), not {part}")
-    ecg = ecgs[part - 1]
+    ecg, parts = byhand.chosen(file, part, settings)
     with starting():
         answer = _answer(ecg, _bundle(model, settings), settings)
     if isinstance(answer, Abstention):
@@ -47,7 +40,7 @@ def command(
         png.write_bytes(paper.png(drawn))
     except OSError as error:
         end(USAGE, f"{png}: cannot be written ({error.strerror})")
-    print(json.dumps({"file": str(file), "part": part, "parts": len(ecgs), **_told(assessment), "png": str(png)}))
+    print(json.dumps({"file": str(file), "part": part, "parts": parts, **_told(assessment), "png": str(png)}))
 
 
 def _bundle(model: str, settings: Settings) -> Path:
