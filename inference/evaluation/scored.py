@@ -3,13 +3,12 @@
 import csv
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
-from domain.ecg import Ecg, Sex
+from domain.ecg import Ecg
 from domain.errors import Rejected
 from domain.finding import Abstention, Score
-from inference.training.manifest import Line, Unusable, pairs
+from inference.training.manifest import Line, Unusable, groups, pairs
 
 WINDOW_H = 1.0  # ECG12Net: potassium within an hour of the ECG, before or after
 COLUMNS = ("truth", "score", "patient", "file", "part", "time", "age", "sex", "device", "door")
@@ -74,7 +73,6 @@ def _row(line: Line, read: Read, answer: Callable[[Ecg], Score | Abstention]) ->
     said = answer(ecg)
     if isinstance(said, Abstention):
         return f"{'unfit' if ecg.unfit else 'not scored'}: {said.reason}"
-    cart = " ".join(filter(None, (ecg.device.manufacturer, ecg.device.model)))
     return {
         "truth": f"{line.truth:g}",
         "score": repr(said.value),
@@ -82,15 +80,5 @@ def _row(line: Line, read: Read, answer: Callable[[Ecg], Score | Abstention]) ->
         "file": line.file,
         "part": str(line.part),
         "time": taken.isoformat() if taken else "",
-        "age": line.age or _age(ecg, taken),
-        "sex": line.sex or ("" if ecg.patient.sex is Sex.UNKNOWN else str(ecg.patient.sex)),
-        "device": line.device or cart,
-        "door": line.door or str(ecg.origin.format),
+        **groups(line, ecg, taken),
     }
-
-
-def _age(ecg: Ecg, taken: datetime | None) -> str:
-    born = ecg.patient.birth_date
-    if born is None or taken is None:
-        return ""
-    return str(taken.year - born.year - ((taken.month, taken.day) < (born.month, born.day)))

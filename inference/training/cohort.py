@@ -1,7 +1,9 @@
 """A manifest's ECGs, read once through the same adapters as the daemon's, kept as arrays that training maps.
 
 A cache folder holds ``inputs.npy`` (a row a manifest line and variant), ``cases.csv`` and ``unusable.csv``. Its name is
-a hash of all that decides its content, so that a second run starts at once. It holds patients' data.
+a hash of the manifest, of its files' sizes and times and of what is prepared of them, so that a second run starts at
+once. The adapters' version and the reading settings are not in it: after changing either, remove the cache. It holds
+patients' data.
 """
 
 import csv
@@ -26,7 +28,7 @@ from domain.reason import Reason
 from inference import crops
 from inference.training import augment
 from inference.training.kinds import fingerprint, kind_of
-from inference.training.manifest import Line, Unusable, pairs, read_manifest
+from inference.training.manifest import Line, Unusable, groups, pairs, read_manifest
 from inference.training.progress import Reporter
 from inference.training.recipe import Recipe
 
@@ -219,18 +221,8 @@ def _described(line: Line, row: int, ecg: Ecg, taken: datetime | None) -> Case:
         patient=line.patient,
         time=taken,
         truth=line.truth,
-        age=line.age or _age(ecg, taken),
-        sex=line.sex or str(ecg.patient.sex),
-        device=line.device or " ".join(filter(None, (ecg.device.manufacturer, ecg.device.model))),
-        door=line.door or str(ecg.origin.format),
+        **groups(line, ecg, taken),
     )
-
-
-def _age(ecg: Ecg, taken: datetime | None) -> str:
-    born = ecg.patient.birth_date
-    if born is None or taken is None:
-        return ""
-    return str(taken.year - born.year - ((taken.month, taken.day) < (born.month, born.day)))
 
 
 _COLUMNS = tuple(entry.name for entry in fields(Case))

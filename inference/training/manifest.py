@@ -6,9 +6,10 @@ Columns: ``file``, ``patient``, ``time``, and ``label`` (0 or 1) or ``potassium`
 
 import csv
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from domain.ecg import Ecg, Sex
 from domain.errors import Rejected
 from domain.finding import Output
 from domain.reason import Reason
@@ -66,6 +67,22 @@ def pairs(taken: datetime | None, truth_time: datetime | None, window_h: float) 
         return "the time of the ECG is not known"
     apart = abs(taken - truth_time)
     return f"potassium is more than {window_h:g} h from the ECG" if apart > timedelta(hours=window_h) else ""
+
+
+def groups(line: Line, ecg: Ecg, taken: datetime | None) -> dict[str, str]:
+    """``age`` in years, ``sex``, ``device`` and ``door`` of the manifest, else of the ECG; ``""``: not known."""
+    return {
+        "age": line.age or _age(ecg.patient.birth_date, taken),
+        "sex": line.sex or ("" if ecg.patient.sex is Sex.UNKNOWN else str(ecg.patient.sex)),
+        "device": line.device or " ".join(filter(None, (ecg.device.manufacturer, ecg.device.model))),
+        "door": line.door or str(ecg.origin.format),
+    }
+
+
+def _age(born: date | None, taken: datetime | None) -> str:
+    if born is None or taken is None:
+        return ""
+    return str(taken.year - born.year - ((taken.month, taken.day) < (born.month, born.day)))
 
 
 def _sorted_out(rows: "csv.DictReader[str]", output: Output) -> tuple[list[Line], list[Unusable]]:
