@@ -1,28 +1,23 @@
 """docs/models.md: the papers' tables for the stand-ins on simulated ECGs, and how far those are from real ones."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters import formats, overlay
-from adapters.recording import Recording
+from adapters import formats
 from config.schema import Models, Reading
-from domain.ecg import LEADS, RATE_HZ, Ecg
 from domain.errors import Rejected
-from domain.explanation import Explanation
 from domain.finding import Output, Score
+from ecgd.heat_shares import shares
 from inference.evaluation import predictions, tables
 from inference.evaluation.report import Wanted, report
-from inference.explain import share_inside
 from inference.scorer import Scorer
 from simulator.effects import of_potassium
-from simulator.heart import Heart, varied
-from simulator.leads import twelve
-from simulator.trace import Waves, traced
+from simulator.heart import varied
 
 WANTED = Wanted(note="simulated ECGs, stand-in models: no clinical meaning")
 ABLATION = {
@@ -38,14 +33,6 @@ HEARTS = 40
 SMALLEST = 1e-6  # a score is reported to six decimals
 END = "<!-- end -->"
 Reports = Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shares:
-    """Medians over simulated ECGs: share of shown heat inside the segments, and of samples, which chance would give."""
-
-    heat: float
-    chance: float
 
 
 def write(work: Path, docs: Path, real: Path) -> None:
@@ -129,36 +116,6 @@ def _heat(scorer: Scorer) -> str:
     return tables.markdown(["Model and ECG", "Segment", "Share of heat inside", "Share of samples inside"], rows)
 
 
-def shares(scorer: Scorer, output: Output, hearts: list[Heart], segment: Any) -> Shares:
-    """Score each heart's noiseless ECG and see where its heat falls; ``segment``: waves -> ``[beats, 2]`` samples."""
-    found = []
-    for seed, heart in enumerate(hearts):
-        eight, waves = traced(heart, np.random.default_rng(seed))
-        ecg = of_signal(twelve(eight))
-        heat = overlay.on_samples(_explained(scorer, ecg, output), ecg)
-        ranges = dict.fromkeys(LEADS, _whole(segment(waves), waves))
-        found.append((share_inside(heat, ranges), share_inside(np.where(np.isnan(heat), heat, 1.0), ranges)))
-    heat_share, chance = np.nanmedian(np.array(found), axis=0)
-    return Shares(heat=float(heat_share), chance=float(chance))
-
-
-def _whole(segments: NDArray[Any], waves: Waves) -> list[tuple[int, int]]:
-    return [(int(start), int(stop)) for start, stop in segments[waves.kind == 0] if start >= 0]
-
-
-def of_signal(signal: NDArray[np.float32]) -> Ecg:
-    """An Ecg of ``[12, n]`` in mV at 500 Hz, through the same measuring, judging and drawing as any."""
-    leads = {lead: row.astype(np.float64) for lead, row in zip(LEADS, signal, strict=True)}
-    return formats.complete(Recording(leads=leads, rate_hz=float(RATE_HZ), format="simulated"))
-
-
-def _explained(scorer: Scorer, ecg: Ecg, output: Output) -> Explanation:
-    (answer,) = (answer for answer in scorer.score(ecg) if answer.output is output)
-    if not isinstance(answer, Score) or answer.explanation is None:
-        raise ValueError(f"no explanation of {output}")
-    return answer.explanation
-
-
 def _real(work: Path, pictures: Path, real: Path, scorer: Scorer) -> str:
     """Both stand-ins on the real recordings of PTB-XL, beside the simulated test cohorts."""
     seen = _scored(sorted((real / "ptbxl").rglob("*.hea")) or sorted(real.rglob("*.hea")), scorer)
@@ -216,7 +173,3 @@ def distribution(path: Path, parts: Mapping[str, NDArray[np.float64]], output: O
     axes.set_title(f"{output.value}: stand-in, no clinical meaning", fontsize=10)
     axes.legend(frameon=False, fontsize=9)
     figure.savefig(path, dpi=110, metadata={"Software": None})
-
-
-def _log10(probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(np.log10(np.maximum(probability, SMALLEST)))

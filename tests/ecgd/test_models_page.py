@@ -8,7 +8,8 @@ import pytest
 from adapters import formats
 from config.schema import Models, Reading
 from domain.finding import Output, Score
-from ecgd.models_page import fill, of_signal
+from ecgd.heat_shares import of_signal, shares
+from ecgd.models_page import fill
 from inference.scorer import Scorer
 from simulator.effects import of_potassium
 from simulator.heart import Heart, ecg, varied
@@ -50,6 +51,14 @@ def test_simulated_hyperkalemia_normal_and_hypokalemia_are_told_apart(stand_ins:
     }
     low, normal, high = (np.median(values[k]) for k in (2.0, 4.2, 8.0))
     assert low < 3.5 < normal < 5.5 < high
+
+
+def test_a_segment_that_is_the_whole_recording_holds_all_heat_and_an_empty_one_none(stand_ins: Scorer) -> None:
+    tented = [replace(varied(seed), effects=of_potassium(7.2, 1.2)) for seed in range(2)]
+    whole = shares(stand_ins, Output.POTASSIUM, tented, lambda waves: np.tile([0, 5000], (waves.r.size, 1)))
+    nothing = shares(stand_ins, Output.POTASSIUM, tented, lambda waves: np.full((waves.r.size, 2), -1))
+    assert (whole.heat, whole.chance) == (1, 1)
+    assert (nothing.heat, nothing.chance) == (0, 0)
 
 
 def test_the_stand_ins_answer_for_real_ecgs_and_seldom_call_them_severe(stand_ins: Scorer) -> None:
