@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
 from domain.ecg import LEADS, RATE_HZ
 from simulator.effects import Effects
+from simulator.leads import twelve
 
 Signal = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -21,6 +22,7 @@ _EIGHT = [LEADS.index(lead) for lead in ("I", "II", "V1", "V2", "V3", "V4", "V5"
 # where T and U stand and ST falls in most hearts, as shares of the lead that shows it most (rows as _EIGHT)
 _USUAL = np.array([0.35, 0.50, 0.15, 0.85, 1.00, 0.90, 0.70, 0.50])
 _U_USUAL = np.array([0.15, 0.35, 0.30, 1.00, 1.00, 0.70, 0.45, 0.25])
+_EVEN = np.ones(8)
 _BEFORE_S, _AFTER_S = 0.32, 0.60
 _ALIKE = 0.85  # correlation with the median beat; below, an ectopic or a disturbed beat: left alone
 _UPRIGHT_MV = 0.30  # what a T wave gains in the lead that shows it most, for each doubling
@@ -39,9 +41,12 @@ class Fiducials:
     t_end: int
 
 
-def bend(signal: Signal, beats: NDArray[np.intp], effects: Effects, chance: np.random.Generator) -> Signal:
+def bend(
+    signal: Signal, beats: NDArray[np.intp], effects: Effects, chance: np.random.Generator, *, lie: Floats = _EVEN
+) -> Signal:
     """Change the beats of ``signal``, ``[12, n]`` in mV at 500 Hz without gaps; ``beats``: its R peaks in samples.
 
+    ``lie`` ``[8]``: I, II, V1..V6, by what each shows more of an added T, U or ST than it usually does.
     Returns the same shape; the limb leads are formed anew from I and II, so Einthoven's law holds. With fewer than
     three beats alike it raises ``ValueError``: there is no median beat to take apart.
     """
@@ -58,13 +63,11 @@ def bend(signal: Signal, beats: NDArray[np.intp], effects: Effects, chance: np.r
     if sum(alike) < 3:
         raise ValueError("no three beats alike")
     median = np.median(windows[alike], axis=0)
-    change = _tapered(_bent(median, fiducials(median, before), effects) - median)
+    change = _tapered(_bent(median, fiducials(median, before), effects, lie) - median)
     for r, same in zip(places, alike, strict=True):
         if same:
             eight[:, r - before : r + after] += change * (1 + 0.05 * chance.standard_normal())
-    one, two = eight[0], eight[1]
-    limbs = [one, two, two - one, -(one + two) / 2, one - two / 2, two - one / 2]
-    return np.vstack([*limbs, eight[2:]]).astype(np.float32)
+    return twelve(eight)
 
 
 def fiducials(median: Floats, r: int) -> Fiducials:
@@ -83,7 +86,7 @@ def fiducials(median: Floats, r: int) -> Fiducials:
     return Fiducials(p_onset=0, qrs_onset=onset, r=r, qrs_end=offset, t_peak=min(peak, end - 5), t_end=end)
 
 
-def _bent(median: Floats, f: Fiducials, effects: Effects) -> Floats:
+def _bent(median: Floats, f: Fiducials, effects: Effects, lie: Floats) -> Floats:
     """Take the median beat apart, change the parts, put them together."""
     time = np.arange(median.shape[1], dtype=np.float64)
     atrial, qrs, st, t = _parts(median, f)
@@ -94,12 +97,12 @@ def _bent(median: Floats, f: Fiducials, effects: Effects) -> Floats:
     bent = _at(atrial, time + effects.pr_ms * RATE_HZ / 1000 + 0.3 * wider) * effects.p_amplitude
     bent += _at(qrs, qrs_time) * effects.qrs_amplitude
     bent += _at(st, f.qrs_end + (time - stop) * (f.t_end - f.qrs_end) / max(peak + (f.t_end - f.t_peak) - stop, 20))
-    bent += _t_wave(t, time, f.t_peak, peak, effects)
+    bent += _t_wave(t, time, f.t_peak, peak, effects, lie * _USUAL)
     span = (peak - stop) / 2
     plateau = 1 / (1 + np.exp(-(time - stop) / 4)) / (1 + np.exp((time - peak + 0.2 * span) / (0.25 * span + 1)))
-    bent += effects.st_mv * np.outer(_USUAL, plateau)
+    bent += effects.st_mv * np.outer(lie * _USUAL, plateau)
     u_centre, u_width = peak + (f.t_end - f.t_peak) + 0.05 * RATE_HZ, 0.035 * RATE_HZ
-    bent += effects.u_mv * np.outer(_U_USUAL, np.exp(-(((time - u_centre) / u_width) ** 2) / 2))
+    bent += effects.u_mv * np.outer(lie * _U_USUAL, np.exp(-(((time - u_centre) / u_width) ** 2) / 2))
     if effects.sine > 0:
         smooth = gaussian_filter1d(bent, effects.sine * _SINE_S * RATE_HZ, axis=1, mode="nearest")
         bent = (1 - effects.sine) * bent + effects.sine * 1.5 * smooth
@@ -118,14 +121,14 @@ def _parts(median: Floats, f: Fiducials) -> tuple[Floats, Floats, Floats, Floats
     return atrial, qrs, st, late - st
 
 
-def _t_wave(t: Floats, time: Floats, old: float, new: float, effects: Effects) -> Floats:
+def _t_wave(t: Floats, time: Floats, old: float, new: float, effects: Effects, usual: Floats) -> Floats:
     """Scale, move and narrow the T wave; what it gains stands upright where T waves usually do, half of it."""
     gain = effects.t_amplitude - 1
     moved = _at(t, old + (time - new) / max(effects.t_width, 0.1))
     if gain <= 0:
         return effects.t_amplitude * moved
     width = 0.045 * RATE_HZ * effects.t_width
-    upright = np.outer(_USUAL, np.exp(-(((time - new) / width) ** 2) / 2))
+    upright = np.outer(usual, np.exp(-(((time - new) / width) ** 2) / 2))
     return (1 + 0.6 * gain) * moved + 0.6 * gain * _UPRIGHT_MV * upright
 
 

@@ -12,13 +12,14 @@ from domain.errors import Rejected
 from domain.reason import Reason
 from simulator import arrest, dyskalemia
 from simulator.bend import bend
-from simulator.effects import Effects
+from simulator.effects import Effects, together
 from simulator.heart import measurements
 from simulator.leads import Signal, twelve
 from simulator.noise import Cart, recorded
 from simulator.parameters import Heart
 from simulator.person import Person, person, within
 from simulator.plan import Device, Noise, Plan
+from simulator.stranger import stranger
 from simulator.trace import Waves, traced
 
 Finder = Callable[[NDArray[np.float32], float], NDArray[np.intp]]
@@ -181,16 +182,21 @@ def _from_background(
     beats: Finder | None,
     chance: np.random.Generator,
 ) -> tuple[str, Signal, Waves]:
-    """The person's own recording in the plan's part, bent; or the next that can be bent. Its name, what came of it."""
+    """The person's own recording in the plan's part, made a stranger's and bent; or the next that can be bent.
+
+    Its name, what came of it.
+    """
     first, end = (round(edge * len(backgrounds)) for edge in plan.backgrounds.part)
     if end <= first or beats is None:
         raise Rejected(Reason.NO_WAVEFORM, "the plan starts from real recordings: it needs some in its part of them")
     start = first + min(int(share * (end - first)), end - first - 1)
     for index in [*range(start, end), *range(first, start)]:
         real = backgrounds[index]
-        peaks = beats(real.signal, RATE_HZ)
+        other = stranger(plan.backgrounds.differ, chance)
+        signal = twelve(other.mixing @ real.signal[_INDEPENDENT].astype(np.float64))
+        peaks = beats(signal, RATE_HZ)
         try:
-            bent = bend(real.signal, peaks, effects, chance)
+            bent = bend(signal, peaks, together(other.shape, effects), chance, lie=other.lie)
         except ValueError:  # no beats alike
             continue
         r, none = peaks.astype(np.int32), np.full((len(peaks), 2), -1, np.int32)

@@ -30,6 +30,23 @@ class Effects:
     sine: float = 0.0
 
 
+def together(one: Effects, other: Effects) -> Effects:
+    """Both at once: factors multiply, additions add, of two sine waves the greater stands."""
+    return Effects(
+        p_amplitude=one.p_amplitude * other.p_amplitude,
+        pr_ms=one.pr_ms + other.pr_ms,
+        qrs_width=one.qrs_width * other.qrs_width,
+        qrs_amplitude=one.qrs_amplitude * other.qrs_amplitude,
+        st_mv=one.st_mv + other.st_mv,
+        t_amplitude=one.t_amplitude * other.t_amplitude,
+        t_width=one.t_width * other.t_width,
+        qt_ms=one.qt_ms + other.qt_ms,
+        u_mv=one.u_mv + other.u_mv,
+        rate_bpm=one.rate_bpm + other.rate_bpm,
+        sine=max(one.sine, other.sine),
+    )
+
+
 def of_potassium(mmol_l: float, sensitivity: float = 1.0) -> Effects:
     """Serum potassium, 1.5 to 9 mmol/L, in a patient of this ``sensitivity`` (1: typical; 0.3 to 2 in a cohort)."""
     if not 1.0 <= mmol_l <= 10.0:

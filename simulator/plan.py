@@ -130,10 +130,12 @@ class Device(Strict):
 class Backgrounds(Strict):
     """``share`` of patients whose ECGs start from a real recording; ``part``: which of them, from 0 to 1 by name.
 
-    Cohorts that train and cohorts that test take parts that do not overlap.
+    Cohorts that train and cohorts that test take parts that do not overlap. ``differ`` scales what makes a stranger of
+    each recording at each use (``simulator.stranger``); 0 leaves it as it was recorded.
     """
 
     share: Share = 0.0
+    differ: Annotated[float, Field(ge=0, le=2)] = 1.0
     part: tuple[Share, Share] = (0.0, 1.0)
 
 
