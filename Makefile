@@ -7,7 +7,7 @@ STAMP := $(VENV)/.ready
 # Rounds of the kill test in `make check`.
 ROUNDS ?= 20
 
-.PHONY: demo test kill learn check lint clean setup stand-ins
+.PHONY: demo test kill learn check lint clean setup stand-ins measure-reading
 
 setup: $(STAMP)
 
@@ -33,6 +33,10 @@ learn: $(STAMP)
 # Cohorts, trainings, both bundles and docs/models.md again; BACKGROUNDS or ECGD_SAMPLES: a folder with PTB-XL and LUDB.
 stand-ins: $(STAMP)
 	$(BIN)/python -m ecgd.stand_ins $(if $(BACKGROUNDS),--backgrounds $(BACKGROUNDS))
+
+# docs/reading.md again, or only PARTS of it (vector raster formats waves quality doors); ECGD_SAMPLES: the real ECGs.
+measure-reading: $(STAMP)
+	$(BIN)/python -m benchmarks.reading $(PARTS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

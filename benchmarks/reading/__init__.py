@@ -1,0 +1,1 @@
+"""How well ECGs are read, part by part, against ground truth: the tables of docs/reading.md."""
