@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from adapters import codes, signal
+from adapters import codes
 from adapters.dicom_samples import calibrated, calibration, padded, padding_value, raw_samples, sign_extended
-from adapters.recording import LONGEST_S, MOST_LEADS, Samples
+from adapters.recording import MOST_LEADS, Samples
+from adapters.strips import Strip, joined
 from domain.errors import Rejected
 from domain.reason import Reason
 
@@ -16,16 +17,6 @@ _BEAT_S = 2.0  # an averaged beat lasts 1.0 to 1.2 s; nothing shorter than 2 s i
 _BEAT_WORDS = ("MEDIAN", "AVERAGE", "AVG", "DOMINANT", "TEMPLATE", "BEAT", "COMPLEX", "REPRESENTATIVE")
 _UNUSABLE = {"TEST DATA", "DISCONNECTED", "INVALID", "UNCALIBRATED"}  # Channel Status (003A,0205)
 _MOST_GROUPS = 64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Strip:
-    """One lead of one multiplex group: mV from ``start_s`` on, NaN where padded."""
-
-    lead: str
-    samples: Samples
-    rate_hz: float
-    start_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,7 +41,7 @@ def waveform(dataset: Any, big_endian: bool) -> Waveform:
     strips = [strip for group in chosen for strip in _strips(group, big_endian)]
     if not strips:
         raise Rejected(Reason.UNKNOWN_LEAD, "no channel has a lead's code")
-    leads, rate_hz = _joined(strips)
+    leads, rate_hz = joined(strips)
     padding = any(np.isnan(strip.samples).any() and not np.isnan(strip.samples).all() for strip in strips)
     return Waveform(leads=leads, rate_hz=rate_hz, padding=padding, median_only=not rhythm)
 
@@ -129,27 +120,3 @@ def _skew_s(channel: Any, rate_hz: float) -> float:
     skew = channel.get("ChannelSampleSkew")
     skew_s = float(channel.get("ChannelTimeSkew") or 0) if skew in (None, "") else float(skew) / rate_hz
     return skew_s + float(channel.get("ChannelOffset") or 0)
-
-
-def _joined(strips: Sequence[Strip]) -> tuple[dict[str, Samples], float]:
-    """Lay the strips on one time axis at the highest rate present; the first that holds a moment has it."""
-    rate_hz = max(strip.rate_hz for strip in strips)
-    placed = [(_at(strip, rate_hz), strip.start_s, strip.lead) for strip in strips]
-    first_s = min(start_s for _, start_s, _ in placed)
-    ends_s = [start_s - first_s + len(samples) / rate_hz for samples, start_s, _ in placed]
-    if not max(ends_s) <= LONGEST_S:  # NaN as well
-        raise Rejected(Reason.TOO_LARGE, f"longer than {LONGEST_S:.0f} s")
-    starts = [round((start_s - first_s) * rate_hz) for _, start_s, _ in placed]
-    length = max(start + len(samples) for start, (samples, _, _) in zip(starts, placed, strict=True))
-    leads: dict[str, Samples] = {}
-    for start, (samples, _, lead) in zip(starts, placed, strict=True):
-        row = leads.setdefault(lead, np.full(length, np.nan))[start : start + len(samples)]
-        np.copyto(row, samples, where=np.isnan(row))
-    return leads, rate_hz
-
-
-def _at(strip: Strip, rate_hz: float) -> Samples:
-    if strip.rate_hz == rate_hz:
-        return strip.samples
-    made: Samples = signal.resampled(strip.samples[None], strip.rate_hz, rate_hz)[0]
-    return made
