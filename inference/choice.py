@@ -28,6 +28,11 @@ def choose(bundle: Bundle, model: Model, settings: Models, threads: int) -> tupl
     return first_that_agrees(_candidates(bundle, model, settings, threads), reference, model.examples())
 
 
+def device(settings: Models) -> str:
+    """Where the configuration lets torch compute: ``cuda`` or ``cpu``."""
+    return "cuda" if _use_cuda(settings) else "cpu"
+
+
 def _candidates(bundle: Bundle, model: Model, settings: Models, threads: int) -> list[Callable[[], Backend]]:
     """Fastest first; each on its own copy of the network, because a backend may move it."""
     if _use_cuda(settings):

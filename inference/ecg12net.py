@@ -147,8 +147,8 @@ class EMPNet(nn.Module):
 
 
 class ECG12Net(nn.Module):
-    """Crops ``[N, 12, 1024]`` in mV -> potassium ``[N]``, each lead's own ``[N, 12]``, attention ``[N, 12]``, and each
-    lead's over time ``[N, 12, 16]``, all but the attention in mmol/L.
+    """Crops ``[N, 12, 1024]`` in mV -> potassium ``[N]`` and each lead's own ``[N, 12]``, both in mmol/L, and attention
+    ``[N, 12]``.
 
     ``width``: new channels a unit, 32 in the paper. ``shared``: one lead block for all leads in place of twelve.
     ``ordinal``: 60 cumulative sigmoids of 0.1 mmol/L in place of one linear output a lead; full width then has
@@ -175,29 +175,14 @@ class ECG12Net(nn.Module):
         """``[N, 12, 1024]`` -> ``[N, 12, features]``."""
         return self.maps(crops).mean(3)
 
-    def forward(self, crops: Tensor, emps: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, crops: Tensor, emps: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Not clamped: the caller averages over crops first, then says what lies outside ``RANGE``."""
-        maps = self.maps(crops)
-        whole, leads, alpha = self._joined(maps.mean(3), emps)
-        return self.potassium(whole), self.potassium(leads), alpha, self.local(maps, leads)
+        whole, leads, alpha = self.logits(crops, emps)
+        return self.potassium(whole), self.potassium(leads), alpha
 
     def logits(self, crops: Tensor, emps: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """What a loss is taken of: all leads ``[N, outputs]``, each ``[N, 12, outputs]``, attention ``[N, 12]``."""
-        return self._joined(self.features(crops), emps)
-
-    def local(self, maps: Tensor, leads: Tensor) -> Tensor:
-        """Each lead's estimate over time in mmol/L, ``[N, 12, 16]``; its mean is the lead's own: see ``explain``.
-
-        Of the ordinal head the first order about the lead's own output: d(sum sigmoid) = sum s (1 - s) w.
-        """
-        weight = self.head.weight.squeeze(2)  # [12, features], or [12, features, 60]
-        if self.ordinal:
-            s = torch.sigmoid(leads)
-            weight = torch.einsum("nlk,lfk->nlf", (RANGE[1] - RANGE[0]) / STEPS * s * (1 - s), weight)
-        change = torch.matmul(weight.unsqueeze(-2), maps).squeeze(2)  # [N, 12, 16]
-        return self.potassium(leads).unsqueeze(2) + change - change.mean(2, keepdim=True)
-
-    def _joined(self, features: Tensor, emps: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        features = self.features(crops)
         leads, alpha = self.head(features), self.attention(features)  # [N, 12, outputs], [N, 12]
         whole = (alpha.unsqueeze(2) * leads).sum(1)  # [N, outputs]
         if self.empnet is not None and emps is not None:

@@ -1,71 +1,123 @@
-"""Where a model looked, from the outputs of the pass that made its score: class activation maps in closed form.
+"""Where a model looked.
 
-Every network ends in an average over places and a linear head, so what each place adds to the output is known without
-a backward pass (Zhou et al. 2016, CAM; with this ending Selvaraju et al.'s Grad-CAM is the same up to a constant).
+Networks that end in an average over places and a linear head say it with the score: what each place adds to the
+output is known without a backward pass (Zhou et al. 2016, CAM; with this ending Selvaraju et al.'s Grad-CAM is the
+same up to a constant).
 
-    EIANet, ArrestNet   heat_p = ReLU(w . a_p)                      towards arrest
-    ECG12Net            local_lt = o_l + w_l . (a_lt - mean_t a_lt)   mmol/L, whose mean over time is the lead's own o_l
-                        pull_lt = 12 alpha_l (local_lt - 4.2)         whose mean over leads and time is estimate - 4.2
-                        heat_lt = ReLU(+-pull_lt)                     upwards where the estimate is 4.2 or above
+    EIANet, ArrestNet   heat_p = ReLU(w . a_p)                          towards arrest
 
-With the linear head local_lt = w_l . a_lt + b_l exactly. The ordinal head's potassium is 1.5 + 0.1 sum_k s_k, s_k =
-sigmoid(w_k . a + b_k); its derivative by the features is 0.1 sum_k s_k (1 - s_k) w_k, and that, at the lead's own
-output, takes the place of w_l: first order, so where a lead says the bound itself its heat is flat. 4.2 mmol/L is the
-middle of normal: an absolute activation would colour every place by the bias the training happened to choose. What
-EMPNet adds has no place in time and is left out; the direction is that of the whole estimate.
+A place of ECG12Net's last maps sees nearly the whole crop, and its map, as exact as it may be, does not lie on the wave
+that made it hot. What each sample moved is told by one backward pass (input x gradient: Shrikumar et al. 2016,
+arXiv 1605.01713), the input being a crop about its lead's median:
 
-A cell of a map is a blur: the centre of its receptive field, where it is drawn, is exact for untrained weights only.
+    ECG12Net            moved_lt = x_lt d(potassium) / d(x_lt)          mmol/L, over 20 ms
+                        heat_lt = ReLU(+-moved_lt)                      upwards where the estimate is 4.2 or above
+
+4.2 mmol/L is the middle of normal. What EMPNet adds has no place in time; the direction is that of the whole estimate.
+A cell of EIANet's map is a blur: the centre of its receptive field, where it is drawn, is exact for untrained weights
+only.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+from torch import nn
 
-from domain.ecg import LEADS, Ecg
+from domain.ecg import LEADS, RATE_HZ, Ecg
 from domain.explanation import SHOWN, Direction, Explanation, LeadHeat, PictureHeat
+from inference.bundle import Bundle
 from inference.crops import starts
 from inference.ecg12net import CROP
-from inference.manifest import Architecture, ArrestNetArchitecture, EiaNetArchitecture
+from inference.manifest import ArrestNetArchitecture, Ecg12NetArchitecture, EiaNetArchitecture
 
 REFERENCE = 4.2
 """mmol/L: the middle of normal potassium."""
 FAINTEST = 0.5
-"""mmol/L: a pull weaker than this everywhere is not stretched to full heat, or a normal ECG would look alarming."""
+"""mmol/L: an estimate nearer to normal fades its heat by as much, or a normal ECG would look alarming."""
 STEP = 8
 """Samples a cell of a ``LeadHeat``: 16 ms, finer than any map."""
+SMOOTH_S = 0.02
+"""Standard deviation in s: single samples of a gradient are noise."""
 
-# Centres of receptive fields: every convolution here pads to its middle, so with stride 2 output i lies over input 2 i;
-# an average of pairs lies between them, 2 i + 0.5. EIANet halves five times, ArrestNet likewise; ECG12Net averages five
-# times after its stem: 2 (2^5 - 1) / 2 = 31. Its strided units lie at 64 i, but carry little of the gradient.
+# Centres of receptive fields: every convolution here pads to its middle, so with stride 2 output i lies over input 2 i.
+# EIANet halves five times, ArrestNet likewise.
 EIANET_STRIDE = 32
 ARRESTNET_STRIDE = 32
-ECG12NET_STRIDE, ECG12NET_FIRST = 64, 31
 
 Array = NDArray[np.float32]
 Ranges = Mapping[str, Sequence[tuple[int, int]]]
 """Lead -> sample ranges ``(start, stop)``."""
 
 
-def explain(architecture: Architecture, ecg: Ecg, outputs: tuple[Array, ...]) -> Explanation | None:
-    """Make a model's explanation of one ECG from its outputs; ``None`` when they are not finite."""
-    if not all(np.isfinite(output).all() for output in outputs):
-        return None
+class Explainer(Protocol):
+    """Makes a model's explanation of one ECG."""
+
+    def __call__(self, ecg: Ecg, inputs: tuple[Array, ...], outputs: tuple[Array, ...]) -> Explanation | None:
+        """From what the network was fed and what it answered; ``None`` when that is not finite."""
+
+
+def explainer_of(bundle: Bundle, device: str = "cpu") -> Explainer:
+    """The explainer of a bundle's network; one that needs a backward pass runs it on ``device``."""
+    architecture = bundle.facts.architecture
     if isinstance(architecture, EiaNetArchitecture):
-        shape = architecture.input_height, architecture.input_width
-        return picture_heat(outputs[1][0], shape, ecg.picture.shape[:2])
-    samples = ecg.signal.shape[1]
+        return _OnPicture((architecture.input_height, architecture.input_width))
     if isinstance(architecture, ArrestNetArchitecture):
-        return recording_heat(outputs[1][0], samples)
-    estimates, _, attention, local = outputs
-    return lead_heat(starts(ecg.signal, architecture.crops), samples, float(estimates.mean()), attention, local)
+        return _OnRecording()
+    return _OnLeads(architecture, InputTimesGradient(bundle.network(), device))
+
+
+class _OnPicture:
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self._shape = shape
+
+    def __call__(self, ecg: Ecg, inputs: tuple[Array, ...], outputs: tuple[Array, ...]) -> Explanation | None:
+        _, heat = outputs
+        return picture_heat(heat[0], self._shape, ecg.picture.shape[:2]) if np.isfinite(heat).all() else None
+
+
+class _OnRecording:
+    def __call__(self, ecg: Ecg, inputs: tuple[Array, ...], outputs: tuple[Array, ...]) -> Explanation | None:
+        _, heat = outputs
+        return recording_heat(heat[0], ecg.signal.shape[1]) if np.isfinite(heat).all() else None
+
+
+class _OnLeads:
+    def __init__(self, architecture: Ecg12NetArchitecture, moved: "InputTimesGradient") -> None:
+        self._crops, self._moved = architecture.crops, moved
+
+    def __call__(self, ecg: Ecg, inputs: tuple[Array, ...], outputs: tuple[Array, ...]) -> Explanation | None:
+        estimates, _, attention = outputs
+        moved = self._moved(*inputs)
+        if not all(np.isfinite(values).all() for values in (estimates, attention, moved)):
+            return None
+        at = starts(ecg.signal, self._crops)
+        return lead_heat(at, ecg.signal.shape[1], float(estimates.mean()), attention, moved)
+
+
+class InputTimesGradient:
+    """What each value of a network's first input moved its first output, to first order about 0."""
+
+    def __init__(self, network: nn.Module, device: str = "cpu") -> None:
+        self._device = torch.device(device)
+        self._network = network.to(self._device).requires_grad_(False)
+
+    def __call__(self, *inputs: Array) -> Array:
+        """The first input's shape, in the output's unit; each row of a batch by its own output."""
+        first, *others = (torch.from_numpy(array).to(self._device) for array in inputs)
+        first.requires_grad_(True)
+        (gradient,) = torch.autograd.grad(self._network(first, *others)[0].sum(), first)
+        return (first.detach() * gradient).float().cpu().numpy()
 
 
 def picture_heat(heat: Array, looked_at: tuple[int, ...], picture: tuple[int, ...]) -> PictureHeat:
     """Place EIANet's map ``[h, w]`` of a ``looked_at`` (height, width) input on a ``picture`` of another size."""
     scale = tuple(there / here for there, here in zip(picture, looked_at, strict=True))
     return PictureHeat(
-        cells=_to_its_maximum(heat, 0.0),
+        cells=_to_its_maximum(heat),
         first_px=(scale[0] / 2 - 0.5, scale[1] / 2 - 0.5),  # the first pixel's centre, as resizing has it
         step_px=(EIANET_STRIDE * scale[0], EIANET_STRIDE * scale[1]),
     )
@@ -75,29 +127,28 @@ def recording_heat(heat: Array, samples: int) -> LeadHeat:
     """Place ArrestNet's map over time ``[t]`` on the recording: the same in every lead, for it tells none apart."""
     centres = np.arange(heat.size) * ARRESTNET_STRIDE
     row = np.interp(_middles(samples), centres, heat).astype(np.float32)
-    cells = np.repeat(_to_its_maximum(row, 0.0)[np.newaxis], len(LEADS), axis=0)
+    cells = np.repeat(_to_its_maximum(row)[np.newaxis], len(LEADS), axis=0)
     return LeadHeat(cells=cells, step=STEP, resolution=ARRESTNET_STRIDE, direction=Direction.ARREST)
 
 
-def lead_heat(at: NDArray[np.intp], samples: int, estimate: float, attention: Array, local: Array) -> LeadHeat:
-    """Place ECG12Net's maps on the recording, averaged where crops overlap.
+def lead_heat(at: NDArray[np.intp], samples: int, estimate: float, attention: Array, moved: Array) -> LeadHeat:
+    """Place on the recording what ECG12Net's samples moved, averaged where crops overlap.
 
-    ``at`` ``[crops, 12]``: where each crop starts; ``attention`` ``[crops, 12]``; ``local`` ``[crops, 12, t]``, mmol/L.
+    ``at`` ``[crops, 12]``: where each crop starts; ``attention`` ``[crops, 12]``; ``moved`` ``[crops, 12, 1024]``,
+    mmol/L.
     """
     direction, sign = (Direction.HIGH, 1) if estimate >= REFERENCE else (Direction.LOW, -1)
-    pull = sign * len(LEADS) * attention[:, :, np.newaxis] * (local - REFERENCE)
-    centres = ECG12NET_FIRST + np.arange(local.shape[2]) * ECG12NET_STRIDE
-    middles = _middles(samples)
-    total, seen = np.zeros((len(LEADS), middles.size)), np.zeros((len(LEADS), middles.size), int)
+    smooth = gaussian_filter1d(sign * moved, SMOOTH_S * RATE_HZ, axis=2, mode="constant")
+    total, seen = np.zeros((len(LEADS), samples)), np.zeros((len(LEADS), samples), int)
     for (crop, lead), start in np.ndenumerate(at):
-        inside = (middles >= start) & (middles < start + CROP)
-        total[lead, inside] += np.interp(middles[inside] - start, centres, pull[crop, lead])
-        seen[lead] += inside
+        total[lead, start : start + CROP] += smooth[crop, lead]
+        seen[lead, start : start + CROP] += 1
     heat = np.where(seen > 0, np.maximum(total, 0) / np.maximum(seen, 1), np.nan).astype(np.float32)
+    strength = min(1.0, abs(estimate - REFERENCE) / FAINTEST)
     return LeadHeat(
-        cells=_to_its_maximum(heat, FAINTEST),
+        cells=_to_its_maximum(heat[:, np.minimum(_middles(samples).astype(int), samples - 1)]) * np.float32(strength),
         step=STEP,
-        resolution=ECG12NET_STRIDE,
+        resolution=round(2 * SMOOTH_S * RATE_HZ),
         direction=direction,
         attention=attention.mean(axis=0, dtype=np.float32),
     )
@@ -123,7 +174,6 @@ def _middles(samples: int) -> NDArray[np.float64]:
     return np.arange(-(-samples // STEP), dtype=np.float64) * STEP + (STEP - 1) / 2
 
 
-def _to_its_maximum(heat: Array, least: float) -> Array:
-    """By the hottest place, or by ``least`` where that is fainter."""
-    highest = max(float(np.nanmax(heat, initial=0)), least)
+def _to_its_maximum(heat: Array) -> Array:
+    highest = float(np.nanmax(heat, initial=0))
     return np.asarray(heat / highest if highest else heat, np.float32)

@@ -16,10 +16,10 @@ from domain.reason import Reason
 from inference import bundle as bundles
 from inference.bundle import Bundle
 from inference.calibration import probability
-from inference.choice import choose
+from inference.choice import choose, device
 from inference.crops import Unscorable
 from inference.ecg12net import RANGE, censor
-from inference.explain import explain
+from inference.explain import explainer_of
 from inference.models import Model, model_of
 
 DECIMALS = {Output.ARREST: 6, Output.POTASSIUM: 2}
@@ -67,7 +67,8 @@ class _Resident:
     """One model in memory."""
 
     def __init__(self, bundle: Bundle, settings: Models, threads: int) -> None:
-        self._bundle, self._explains = bundle, settings.explain
+        self._bundle = bundle
+        self._explain = explainer_of(bundle, device(settings)) if settings.explain else None
         self._model: Model = model_of(bundle.facts.architecture)
         self._backend, difference = choose(bundle, self._model, settings, threads)
         self.facts = ModelFacts(
@@ -92,8 +93,7 @@ class _Resident:
         raw = self._model.raw(outputs)
         if not _plausible(raw, self._model.output):
             return self._abstain(_INVALID)
-        looked = explain(self._bundle.facts.architecture, ecg, outputs) if self._explains else None
-        return self._score(raw, looked)
+        return self._score(raw, self._explain(ecg, inputs, outputs) if self._explain else None)
 
     def _score(self, raw: float, explanation: Explanation | None) -> Score:
         output = self._model.output

@@ -137,7 +137,7 @@ def test_the_shared_block_sees_each_lead_alone():
 def test_the_whole_is_the_leads_weighed_by_an_attention_that_sums_to_one(how):
     torch.manual_seed(0)
     network = settled(ECG12Net(width=2, **how)).double()
-    whole, leads, alpha, _ = network(torch.randn(3, 12, 1024, dtype=torch.float64))
+    whole, leads, alpha = network(torch.randn(3, 12, 1024, dtype=torch.float64))
     assert (whole.shape, leads.shape, alpha.shape) == ((3,), (3, 12), (3, 12))
     torch.testing.assert_close(alpha.sum(1), torch.ones(3, dtype=torch.float64))
     if not network.ordinal:

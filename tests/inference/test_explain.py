@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from captum.attr import LayerGradCam
+from captum.attr import InputXGradient, LayerGradCam
 from torch import nn
 
 from adapters import overlay, paper
@@ -17,7 +17,7 @@ from inference.bundle import STAND_INS, load
 from inference.crops import crops, starts
 from inference.ecg12net import CROP, ECG12Net
 from inference.eianet import EIANet
-from inference.explain import lead_heat, picture_heat, recording_heat, share_inside
+from inference.explain import InputTimesGradient, explainer_of, lead_heat, picture_heat, recording_heat, share_inside
 from inference.scorer import Scorer
 from tests.inference.conftest import beats
 
@@ -39,23 +39,6 @@ def settled(network: nn.Module, *shape: int) -> nn.Module:
     return network.eval()
 
 
-class OneLead(nn.Module):
-    """ECG12Net's estimate of one lead, with that lead's maps as a layer that captum can look at."""
-
-    def __init__(self, network: ECG12Net, lead: int) -> None:
-        super().__init__()
-        self.network, self.lead, self.places = network, lead, nn.Identity()
-
-    def forward(self, cut: torch.Tensor) -> torch.Tensor:
-        maps = self.network.maps(cut)
-        features = maps.mean(3).clone()
-        features[:, self.lead] = self.places(maps[:, self.lead]).mean(2)
-        return self.network.potassium(self.network.head(features))[:, self.lead]
-
-    def grad_cam(self, cut: torch.Tensor) -> torch.Tensor:
-        return LayerGradCam(self, self.places).attribute(cut, relu_attributions=False)[0, 0]
-
-
 def test_eianets_heat_on_the_picture_is_captums_grad_cam_by_its_maximum():
     torch.manual_seed(1)
     network = settled(EIANet(width=4), 1, 128, 192)
@@ -67,27 +50,16 @@ def test_eianets_heat_on_the_picture_is_captums_grad_cam_by_its_maximum():
     np.testing.assert_allclose(heat.cells, oracle / oracle.max(), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("emps", [False, True])
 @pytest.mark.parametrize("ordinal", [False, True])
-def test_a_leads_estimate_over_time_varies_as_captums_grad_cam_about_the_leads_own(shared, ordinal):
+def test_what_a_sample_moved_is_captums_input_x_gradient(emps, ordinal):
     torch.manual_seed(2)
-    network = settled(ECG12Net(width=4, shared=shared, ordinal=ordinal), 12, CROP).double()
-    nn.init.normal_(network.head.bias)
-    cut = torch.randn(1, 12, CROP, dtype=torch.float64)
-    _, leads, _, local = network(cut)
-    for lead in range(12):
-        cam = OneLead(network, lead).grad_cam(cut)
-        assert cam.std() > 0
-        torch.testing.assert_close(local[0, lead], leads[0, lead] + len(cam) * (cam - cam.mean()))
-        if not ordinal:
-            torch.testing.assert_close(local[0, lead], len(cam) * cam + network.head.bias[lead])
-
-
-def test_the_pulls_of_all_leads_and_moments_average_to_what_sets_the_estimate_off():
-    torch.manual_seed(3)
-    whole, _, attention, local = settled(ECG12Net(width=4, ordinal=False), 12, CROP)(torch.randn(2, 12, CROP))
-    pulls = 12 * attention[:, :, None] * (local - explain.REFERENCE)
-    torch.testing.assert_close(pulls.mean((1, 2)), whole - explain.REFERENCE)
+    network = settled(ECG12Net(width=4, shared=True, ordinal=ordinal, emps=emps), 12, CROP)
+    inputs = (torch.randn(2, 12, CROP), torch.randn(2, 8))[: 1 + emps]
+    oracle = InputXGradient(lambda x: network(x, *inputs[1:])[0]).attribute(inputs[0].clone().requires_grad_(True))
+    assert oracle.std() > 0
+    moved = InputTimesGradient(network)(*(tensor.numpy() for tensor in inputs))
+    np.testing.assert_allclose(moved, oracle.detach().numpy(), rtol=1e-4, atol=1e-7)
 
 
 def test_a_cell_of_eianets_map_lies_over_the_centre_of_what_it_sees():
@@ -100,18 +72,6 @@ def test_a_cell_of_eianets_map_lies_over_the_centre_of_what_it_sees():
         seen = gradient[0, 0].abs().sum(other)
         centre = float((seen * torch.arange(512)).sum() / seen.sum())
         assert heat.first_px[axis] + cell * heat.step_px[axis] == pytest.approx(centre, abs=2)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_a_moment_of_ecg12nets_map_lies_over_the_centre_of_what_it_sees(seed):
-    torch.manual_seed(seed)
-    network = ECG12Net(width=8, shared=True).eval()
-    cut = torch.rand(1, 12, CROP, requires_grad=True)
-    (gradient,) = torch.autograd.grad(network.maps(cut)[0, V2, :, 8].sum(), cut)
-    seen = gradient[0].abs()
-    assert seen[V2].sum() == seen.sum()
-    centre = float((seen[V2] * torch.arange(CROP)).sum() / seen.sum())
-    assert centre == pytest.approx(explain.ECG12NET_FIRST + 8 * explain.ECG12NET_STRIDE, abs=3)
 
 
 def test_a_moment_of_arrestnets_map_lies_over_the_centre_of_what_it_sees():
@@ -142,54 +102,50 @@ def test_a_map_without_heat_stays_without():
     assert not picture_heat(np.zeros((4, 4), np.float32), (128, 128), PICTURE).cells.any()
 
 
-def moments(crops_: int, *hot: tuple[int, int, int], high: float = 10.0, rest: float = 4.2) -> np.ndarray:
-    local = np.full((crops_, 12, 16), rest, np.float32)
+def moved(crops_: int, *hot: tuple[int, int, int], by: float = 1.0) -> np.ndarray:
+    found = np.zeros((crops_, 12, CROP), np.float32)
     for place in hot:
-        local[place] = high
-    return local
+        found[place] = by
+    return found
 
 
-def test_a_moment_lies_on_the_samples_of_its_crop_and_lead():
-    at = np.full((1, 12), 300)
-    heat = lead_heat(at, 2000, 6.0, EVEN, moments(1, (0, V2, 8))).samples(2000)
-    there = 300 + 31 + 8 * 64
-    assert np.nanargmax(heat[V2]) == pytest.approx(there, abs=explain.STEP)
-    assert np.nanmax(heat[V2]) == pytest.approx(1, abs=0.1)
-    assert not heat[V2, there + 64 + 8 : 1320].any()
+def test_a_sample_that_counted_is_hot_where_its_crop_and_lead_lie():
+    at = np.full((1, 12), 304)
+    heat = lead_heat(at, 2000, 6.0, EVEN, moved(1, (0, V2, 500))).samples(2000)
+    assert np.nanargmax(heat[V2]) == pytest.approx(804, abs=explain.STEP)
+    assert np.nanmax(heat[V2]) == 1
+    assert np.nanmax(np.delete(heat[V2], np.s_[804 - 40 : 804 + 40])) < 0.01
     assert not np.nan_to_num(np.delete(heat, V2, axis=0)).any()
-    assert np.isnan(heat[:, :288]).all()  # before and after the crop the model did not look
-    assert np.isnan(heat[:, 1336:]).all()
+    assert np.isnan(heat[:, :304]).all()  # before and after the crop the model did not look
+    assert np.isnan(heat[:, 1328:]).all()
 
 
 def test_where_crops_overlap_their_mean_counts():
     at = np.repeat([[0], [512]], 12, axis=1)
-    both = lead_heat(at, 1536, 6.0, np.repeat(EVEN, 2, axis=0), moments(2, (0, 0, 12), (1, 0, 4), (1, 1, 4)))
+    both = lead_heat(at, 1536, 6.0, np.repeat(EVEN, 2, axis=0), moved(2, (0, 0, 800), (1, 0, 288), (1, 1, 288)))
     heat = both.samples(1536)
-    there = 31 + 12 * 64  # of the first crop, and 4 of the second, which starts 8 moments later
-    assert heat[0, there] == pytest.approx(1, abs=0.1)
-    assert heat[1, there] == pytest.approx(0.5, abs=0.05)
+    assert heat[0, 800] == 1
+    assert heat[1, 800] == pytest.approx(0.5)
 
 
 def test_heat_speaks_for_the_side_of_normal_on_which_the_estimate_lies():
-    local = moments(1, (0, 0, 4), high=7.0)
-    local[0, 1, 9] = 1.5
+    both = moved(1, (0, 0, 300)) + moved(1, (0, 1, 600), by=-1)
     at = np.zeros((1, 12), int)
-    high, low = (lead_heat(at, CROP, estimate, EVEN, local) for estimate in (6.0, 3.0))
+    high, low = (lead_heat(at, CROP, estimate, EVEN, both) for estimate in (6.0, 3.0))
     assert (high.direction, low.direction) == (Direction.HIGH, Direction.LOW)
     hottest = [np.unravel_index(np.nanargmax(heat.cells), heat.cells.shape) for heat in (high, low)]
     assert [lead for lead, _ in hottest] == [0, 1]
-    assert [moment * explain.STEP for _, moment in hottest] == pytest.approx([31 + 4 * 64, 31 + 9 * 64], abs=8)
+    assert [moment * explain.STEP for _, moment in hottest] == pytest.approx([300, 600], abs=8)
 
 
-def test_a_lead_counts_by_its_attention_and_a_faint_pull_is_not_stretched():
+def test_an_estimate_near_normal_is_not_stretched_to_full_heat():
     attention = np.full((1, 12), 0.05, np.float32)
     attention[0, 3] = 0.45
-    local = moments(1, (0, 3, 4), (0, 4, 4))
-    heat = lead_heat(np.zeros((1, 12), int), CROP, 6.0, attention, local)
-    assert np.nanmax(heat.cells[4]) == pytest.approx(np.nanmax(heat.cells[3]) / 9)
-    np.testing.assert_array_equal(heat.attention, attention[0])
-    faint = lead_heat(np.zeros((1, 12), int), CROP, 4.3, EVEN, moments(1, (0, 3, 4), high=4.4))
-    assert 0.3 < np.nanmax(faint.cells) < 0.41
+    at = np.zeros((1, 12), int)
+    far, near = (lead_heat(at, CROP, estimate, attention, moved(1, (0, 3, 300))) for estimate in (5.0, 4.3))
+    np.testing.assert_array_equal(far.attention, attention[0])
+    assert np.nanmax(far.cells) == 1
+    assert np.nanmax(near.cells) == pytest.approx(0.2)
 
 
 def test_on_a_page_each_leads_heat_lies_in_its_own_seconds():
@@ -197,7 +153,7 @@ def test_on_a_page_each_leads_heat_lies_in_its_own_seconds():
     for lead, row in enumerate(beats()):
         column = slice(lead // 3 * 1250, (lead // 3 + 1) * 1250)
         signal[lead, column] = row[column]
-    heat = lead_heat(starts(signal, 3), 5000, 6.0, np.repeat(EVEN, 3, axis=0), moments(3, rest=9.0)).samples(5000)
+    heat = lead_heat(starts(signal, 3), 5000, 6.0, np.repeat(EVEN, 3, axis=0), moved(3) + 1).samples(5000)
     for lead in range(12):
         seen = np.flatnonzero(np.isfinite(heat[lead]))
         assert [seen[0], seen[-1] + 1] == pytest.approx([lead // 3 * 1250, (lead // 3 + 1) * 1250], abs=explain.STEP)
@@ -275,6 +231,9 @@ def test_without_models_explain_nothing_is_explained(make_ecg):
 
 
 def test_what_is_not_finite_explains_nothing(make_ecg):
-    architecture = load(STAND_INS[0]).facts.architecture
+    on_picture, on_leads = (explainer_of(load(path)) for path in STAND_INS)
     heat = np.full((1, 16, 24), np.nan, np.float32)
-    assert explain.explain(architecture, make_ecg(), (np.zeros(1, np.float32), heat)) is None
+    assert on_picture(make_ecg(), (), (np.zeros(1, np.float32), heat)) is None
+    cut = np.full((5, 12, CROP), np.nan, np.float32)
+    answered = np.zeros(5, np.float32), np.zeros((5, 12), np.float32), np.zeros((5, 12), np.float32)
+    assert on_leads(make_ecg(), (cut,), answered) is None
