@@ -43,6 +43,15 @@ def _mdc_lead_number(code: str) -> int:
     return number - _ELECTRIC_POTENTIAL if number > _ELECTRIC_POTENTIAL else number
 
 
+_LABELS = {name.upper(): name for name in _LEAD_NUMBERS.values()}
+
+
+def named(label: str) -> str:
+    """Spell a lead's own name as ``LEADS`` does (``AVR``, ``avr``); what is no lead known here stays as it is."""
+    label = clean(label)
+    return _LABELS.get(label.upper(), label)
+
+
 _MILLIVOLTS = {
     "uV": 1e-3, "µV": 1e-3, "μV": 1e-3, "MDC_DIM_MICRO_VOLT": 1e-3,
     "mV": 1.0, "MDC_DIM_MILLI_VOLT": 1.0,
@@ -68,6 +77,13 @@ _MEASUREMENTS = {
     ("SCP", "5.10.3-13"): "qrs_axis_deg", ("MDC", "2:16132"): "qrs_axis_deg", ("LN", "8632-2"): "qrs_axis_deg",
     ("SCP", "5.10.3-15"): "t_axis_deg", ("MDC", "2:16136"): "t_axis_deg",
 }  # fmt: skip
+_REFERENCES = {  # ISO/IEEE 11073-10101 reference identifiers, as aECG writes them; some add _GL: over all leads
+    "MDC_ECG_HEART_RATE": "heart_rate_bpm", "MDC_ECG_TIME_PD_RR": "rr_ms", "MDC_ECG_TIME_PD_P": "p_ms",
+    "MDC_ECG_TIME_PD_PR": "pr_ms", "MDC_ECG_TIME_PD_QRS": "qrs_ms", "MDC_ECG_TIME_PD_QT": "qt_ms",
+    "MDC_ECG_TIME_PD_QTC": "qtc_ms", "MDC_ECG_TIME_PD_QTCB": "qtc_ms", "MDC_ECG_TIME_PD_QTCF": "qtc_ms",
+    "MDC_ECG_ANGLE_P_FRONT": "p_axis_deg", "MDC_ECG_ANGLE_QRS_FRONT": "qrs_axis_deg",
+    "MDC_ECG_ANGLE_T_FRONT": "t_axis_deg",
+}  # fmt: skip
 _SCALE = {
     "ms": {"ms": 1.0, "s": 1e3, "us": 1e-3},
     "bpm": dict.fromkeys(("/min", "{beats}/min", "{H.B}/min", "{H.B.}/min", "bpm", "1/min", "{beat}/min"), 1.0),
@@ -83,8 +99,11 @@ _PLAUSIBLE = {
 def measurement(code: str, scheme: str) -> str | None:
     """Name the ``Measurements`` field of a global measurement's code, ``rr_ms`` for RR, or ``None``."""
     scheme = clean(scheme).upper()
+    code = clean(code)
+    if code.upper().startswith("MDC_ECG_"):
+        return _REFERENCES.get(code.upper().removesuffix("_GL"))
     family = "SCP" if scheme in _SCP_SCHEMES else "MDC" if scheme in _MDC_SCHEMES else scheme
-    return _MEASUREMENTS.get((family, clean(code)))
+    return _MEASUREMENTS.get((family, code))
 
 
 def scaled(name: str, value: float, unit: str) -> tuple[float | None, bool]:

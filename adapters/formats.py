@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from adapters import dicom, hl7, paper, pdf
+from adapters import dicom, hl7, paper, pdf, xml
 from adapters.measure import measure
 from adapters.quality import judge
 from adapters.recording import Recording
@@ -16,7 +16,12 @@ from domain.reason import Reason
 
 Reader = Callable[[bytes, str, Reading], tuple[Recording, ...]]
 
-READERS: dict[Format, Reader] = {Format.DICOM: dicom.read, Format.HL7: hl7.read, Format.PDF: pdf.read}
+READERS: dict[Format, Reader] = {
+    Format.DICOM: dicom.read,
+    Format.HL7: hl7.read,
+    Format.PDF: pdf.read,
+    Format.XML: xml.read,
+}
 
 _RESIDUAL_MV = 0.10  # honest files at 500 Hz stay under 0.01 mV, low-rate carts reach 0.16
 _RATE_BPM = 10.0  # and a tenth
@@ -40,7 +45,7 @@ def read_file(path: Path, settings: Reading) -> tuple[Ecg, ...]:
         raise Rejected(Reason.UNDECODABLE, "the file cannot be read") from None
     found = sniff(payload[:1024])
     if found is None:
-        raise Rejected(Reason.UNKNOWN_FORMAT, "neither DICOM, HL7, PDF nor a WFDB header")
+        raise Rejected(Reason.UNKNOWN_FORMAT, "neither DICOM, HL7, PDF, XML nor a WFDB header")
     return tuple(complete(recording) for recording in READERS[found](payload, "file", settings))
 
 

@@ -1,6 +1,7 @@
 """Leads recorded in pieces, laid on one time axis."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +40,11 @@ def joined(strips: Sequence[Strip]) -> tuple[dict[str, Samples], float]:
         row = leads.setdefault(lead, np.full(length, np.nan))[start : start + len(samples)]
         np.copyto(row, samples, where=np.isnan(row))
     return leads, rate_hz
+
+
+def digest(leads: Mapping[str, Samples]) -> str:
+    """Hash samples: an identifier for what comes without one of its own, or with one that may hold a patient's name."""
+    return hashlib.sha256(b"".join(samples.tobytes() for samples in leads.values())).hexdigest()
 
 
 def _at(strip: Strip, rate_hz: float) -> Samples:

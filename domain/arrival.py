@@ -12,14 +12,17 @@ class Format(StrEnum):
     DICOM = "dicom"
     HL7 = "hl7"
     PDF = "pdf"
+    XML = "xml"
 
 
 _MAGIC = ((0, b"%PDF-", Format.PDF), (128, b"DICM", Format.DICOM), (0, b"MSH", Format.HL7))
-_WIDE = (  # HL7 in more than one byte a character, with its byte order mark or without
+_XML = (b"<?xml", b"<AnnotatedECG", b"<RestingECG", b"<restingecgdata", b"<CardiologyXML")
+_WIDE = (  # HL7 and XML in more than one byte a character, with its byte order mark or without
     (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
     (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
 )  # fmt: skip
 _WIDE_MAGIC = tuple(mark + "MSH".encode(codec) for bom, codec in _WIDE for mark in (bom, b""))
+_WIDE_XML = tuple(mark + "<".encode(codec) for bom, codec in _WIDE for mark in (bom, b""))
 
 
 def sniff(head: bytes) -> Format | None:
@@ -27,10 +30,14 @@ def sniff(head: bytes) -> Format | None:
     start = head[:1024]
     if start.startswith(_WIDE_MAGIC):
         return Format.HL7
+    if start.startswith(_WIDE_XML):
+        return Format.XML
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip(b"\x0b\r\n\t ")
     for offset, magic, found in _MAGIC:
         if (start if offset else text)[offset : offset + len(magic)] == magic:
             return found
+    if text.startswith(_XML):
+        return Format.XML
     return Format.PDF if b"%PDF-" in start else None  # ISO 32000-1 annex H.3.4.1: within the first 1,024 bytes
 
 

@@ -2,7 +2,7 @@
 
 A file counts as settled when the system says so (closed after writing, or renamed into the folder: inotify) or, on
 shares where it does not, when it looked the same ``settle_s`` apart. Either way nobody on this machine may have it open
-for writing, a PDF has to have its end, and what was read has to look as before afterwards. An empty file and a PDF
+for writing, a PDF or XML has to have its end, and what was read has to look as before afterwards. An empty file and one
 without its end may still be filled: they are judged only after ``settle_s`` and ``GIVE_UP_S``.
 
 A file leaves the folder after its commit. Killed in between, we take it again at the next sweep: its key is its
@@ -32,28 +32,28 @@ from listener.folder_files import (
     Look,
     being_written,
     free,
-    has_trailer,
     left_alone,
     look,
     move,
     note_of,
     opened,
     read_all,
+    whole,
     write_durably,
 )
 
 COMMIT_WITHIN_S = 60.0
 PAUSE_S = 1.0
-GIVE_UP_S = 600.0  # a PDF without its end that nobody touched for so long will not get one
+GIVE_UP_S = 600.0  # a file without its end that nobody touched for so long will not get one
 _WATCHED = flags.CLOSE_WRITE | flags.MOVED_TO | flags.ONLYDIR
 
 _ADVICE = {
-    Reason.UNKNOWN_FORMAT: "This is neither a PDF, nor a DICOM file, nor an HL7 version 2 message.\n"
+    Reason.UNKNOWN_FORMAT: "This is neither a PDF, nor DICOM, nor an ECG in XML or SCP, nor an HL7 version 2 message.\n"
     "Export the ECG again as one of these and drop the new file.",
     Reason.TOO_LARGE: "The file is larger than this folder takes (doors.folder.max_file_mib).\n"
     "Export single ECGs, or ask the operator of this service to raise the limit.",
     Reason.MISSING_FIELD: "The file is empty. Export the ECG again and drop the new file.",
-    Reason.UNDECODABLE: "The file is cut short: the end of the PDF (%%EOF) is missing.\n"
+    Reason.UNDECODABLE: "The file is cut short: its end is missing (%%EOF in a PDF, the last tag of XML).\n"
     "The export or the copy did not finish. Export the ECG again and drop the new file.",
 }
 
@@ -233,7 +233,7 @@ class FolderWatcher:
         found = sniff(payload)
         if found is None:
             raise Rejected(Reason.UNKNOWN_FORMAT)
-        if found is Format.PDF and not has_trailer(payload):
+        if not whole(found, payload):
             if self._clock() - self._seen[name][1] < timedelta(seconds=GIVE_UP_S):
                 return None
             raise Rejected(Reason.UNDECODABLE)

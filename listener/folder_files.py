@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from domain.arrival import Format
+
 PDF_TRAILER_WITHIN = 2048  # Acrobat looks for %%EOF in the last 1,024 bytes (ISO 32000-1 annex H.3.4.4); be generous
 _UNFINISHED = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".download", ".swp", ".lock", "~")
 
@@ -75,9 +77,13 @@ def read_all(fd: int, size: int) -> bytes:
     return b"".join(pieces)
 
 
-def has_trailer(payload: bytes) -> bool:
-    """Tell whether a PDF's end is there."""
-    return b"%%EOF" in payload[-PDF_TRAILER_WITHIN:]
+def whole(found: Format, payload: bytes) -> bool:
+    """Tell whether a file's end is there, where its format has one: a PDF's trailer, the last tag of XML."""
+    if found is Format.PDF:
+        return b"%%EOF" in payload[-PDF_TRAILER_WITHIN:]
+    if found is Format.XML:
+        return payload.rstrip(b"\0 \t\r\n").endswith(b">")
+    return True
 
 
 def move(path: Path, target: Path, fd: int, seen: Look) -> bool:

@@ -466,3 +466,12 @@ def test_a_writer_is_noticed_by_a_lease(tmp_path):
         assert not being_written(fd)
     finally:
         os.close(fd)
+
+
+def test_xml_without_its_last_tag_waits_for_it(watcher, folder, store, clock):
+    path = folder / "a.xml"
+    path.write_bytes("\ufeff<?xml version='1.0'?><RestingECG>".encode("utf-16-le")[:-2])
+    assert settle(watcher, clock) == 0
+    path.write_bytes("\ufeff<?xml version='1.0'?><RestingECG></RestingECG>\r\n".encode("utf-16-le"))
+    assert settle(watcher, clock) == 1
+    assert store.arrivals[0].format is Format.XML
