@@ -1,0 +1,97 @@
+"""What is kept of an ECG so that it is known again when it comes through another door."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+
+from domain.ecg import Identifier
+
+
+class Source(IntEnum):
+    """How near to the recorder the samples are; the higher wins."""
+
+    RASTER = 0  # read off pixels
+    VECTOR = 1  # read off a page's drawn lines
+    NATIVE = 2  # the samples themselves
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """An ECG's patient, time and signal, each in a form that can be compared and tells no more than it must.
+
+    ``patients``: digests of the record numbers, empty when unidentified. ``acquired_at``: with a zone; ``clock``: the
+    same as the sender's clock read, without. ``quarters``: lead-seconds recorded, in quarters of a whole ECG (2.5 s
+    columns have 1, twelve leads of 10 s have 4). ``print``: the signal's fingerprint (``adapters.identity``).
+    ``orders``: digests of the order's numbers, placer's and filler's.
+    """
+
+    patients: frozenset[str]
+    acquired_at: datetime | None
+    clock: datetime | None
+    source: Source
+    quarters: int
+    print: bytes
+    orders: frozenset[str] = frozenset()
+
+    @property
+    def worth(self) -> int:
+        """Which of two that are one recording is scored: the higher, at a tie the one that came first."""
+        return 10 * self.source + self.quarters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """An ECG that is kept already. ``ecg`` names the recording: all that came of it through any door carry the same."""
+
+    arrival_id: int
+    part: int
+    ecg: str
+    seen: Seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What was decided of a recording before: the finding's key, of which ECG, and who heard of it.
+
+    ``worth``: its ECG's, ``None`` where that is not known any more. ``scored``: a model answered. ``critical``: the
+    outputs that were; ``alerted``: a person was told, or is about to be. ``current``: nothing has taken its place yet.
+    """
+
+    key: str
+    arrival_id: int
+    part: int
+    worth: int | None
+    current: bool
+    scored: bool
+    identifiers: tuple[Identifier, ...]
+    critical: frozenset[str]
+    alerted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """Whose an ECG is, said by a person or by another message. ``part`` 0: every ECG of the arrival."""
+
+    arrival_id: int
+    part: int
+    identifiers: tuple[Identifier, ...]
+    by: str
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """One ECG of an arrival as it is to be remembered; ``finding``: the key of what was decided of it."""
+
+    part: int
+    ecg: str
+    seen: Seen
+    finding: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """How far a worker saw when it looked for earlier ECGs: what was settled since makes it look again."""
+
+    recording: int
+    attachments: int
