@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from adapters import dicom, hl7, paper, pdf, xml
+from adapters import dicom, hl7, paper, pdf, scp, xml
 from adapters.measure import measure
 from adapters.quality import judge
 from adapters.recording import Recording
@@ -21,6 +21,7 @@ READERS: dict[Format, Reader] = {
     Format.HL7: hl7.read,
     Format.PDF: pdf.read,
     Format.XML: xml.read,
+    Format.SCP: scp.read,
 }
 
 _RESIDUAL_MV = 0.10  # honest files at 500 Hz stay under 0.01 mV, low-rate carts reach 0.16
@@ -45,7 +46,7 @@ def read_file(path: Path, settings: Reading) -> tuple[Ecg, ...]:
         raise Rejected(Reason.UNDECODABLE, "the file cannot be read") from None
     found = sniff(payload[:1024])
     if found is None:
-        raise Rejected(Reason.UNKNOWN_FORMAT, "neither DICOM, HL7, PDF, XML nor a WFDB header")
+        raise Rejected(Reason.UNKNOWN_FORMAT, "neither DICOM, HL7, PDF, XML, SCP nor a WFDB header")
     return tuple(complete(recording) for recording in READERS[found](payload, "file", settings))
 
 

@@ -3,6 +3,7 @@
 from xml.etree.ElementTree import Element
 
 import numpy as np
+from numpy.typing import NDArray
 
 from adapters import codes
 from adapters.moment import moment, ymd
@@ -162,7 +163,7 @@ def _without_pulse(leads: dict[str, Samples], rate_hz: float) -> dict[str, Sampl
     return {name: row[start:stop] for name, row in leads.items()} if start < stop else leads
 
 
-def _leading(flags: np.ndarray) -> int:  # type: ignore[type-arg]
+def _leading(flags: NDArray[np.bool_]) -> int:
     return len(flags) if flags.all() else int(np.argmin(flags))
 
 

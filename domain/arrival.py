@@ -13,6 +13,7 @@ class Format(StrEnum):
     HL7 = "hl7"
     PDF = "pdf"
     XML = "xml"
+    SCP = "scp"
 
 
 _MAGIC = ((0, b"%PDF-", Format.PDF), (128, b"DICM", Format.DICOM), (0, b"MSH", Format.HL7))
@@ -38,7 +39,16 @@ def sniff(head: bytes) -> Format | None:
             return found
     if text.startswith(_XML):
         return Format.XML
+    if _is_scp(start):
+        return Format.SCP
     return Format.PDF if b"%PDF-" in start else None  # ISO 32000-1 annex H.3.4.1: within the first 1,024 bytes
+
+
+def _is_scp(start: bytes) -> bool:
+    """EN 1064: checksum, length, then section 0: its reserved bytes say SCPECG, or its first pointer is to itself."""
+    section, length = int.from_bytes(start[8:10], "little"), start[10:14]
+    named, pointed = start[16:22] == b"SCPECG", start[22:32] == b"\0\0" + length + b"\7\0\0\0"
+    return len(start) >= 32 and section == 0 and (named or pointed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

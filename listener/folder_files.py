@@ -78,11 +78,13 @@ def read_all(fd: int, size: int) -> bytes:
 
 
 def whole(found: Format, payload: bytes) -> bool:
-    """Tell whether a file's end is there, where its format has one: a PDF's trailer, the last tag of XML."""
+    """Tell whether a file's end is there: a PDF's trailer, the last tag of XML, as many bytes as SCP says."""
     if found is Format.PDF:
         return b"%%EOF" in payload[-PDF_TRAILER_WITHIN:]
     if found is Format.XML:
         return payload.rstrip(b"\0 \t\r\n").endswith(b">")
+    if found is Format.SCP:
+        return len(payload) >= int.from_bytes(payload[2:6], "little")
     return True
 
 
