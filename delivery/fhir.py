@@ -19,12 +19,12 @@ from domain.finding import Finding
 from domain.reason import Reason
 
 
-def bundle(finding: Finding, settings: Fhir) -> Resource:
-    """Build the transaction for one finding and hold it against the R4B models.
+def bundle(finding: Finding, settings: Fhir, replaced: tuple[str, ...] = ()) -> Resource:
+    """Build the transaction for one finding, in place of those ``replaced``, and hold it against the R4B models.
 
     Raises ``Permanent(OUR_FAULT)`` naming the element, never its value, when a model refuses what was built.
     """
-    entries = [part.entry() for part in _parts(Context(finding, settings))]
+    entries = [part.entry() for part in _parts(Context(finding, settings, replaced))]
     made: Resource = _present({"resourceType": "Bundle", "type": "transaction", "entry": entries})
     try:
         Bundle.model_validate(made)

@@ -34,7 +34,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Whose ECG, when, in which visit.
+    """Whose ECG, when, in which visit; ``replaced``: the keys of findings whose place this one takes.
 
     ``taken``: the acquisition, or the receipt where the sender did not say. ``about``: subject and encounter.
     ``unidentified``: a line that says so aloud, or none.
@@ -42,6 +42,7 @@ class Context:
 
     finding: Finding
     settings: Fhir
+    replaced: tuple[str, ...] = ()
     taken: datetime = field(init=False)
     about: Resource = field(init=False)
     unidentified: tuple[str, ...] = field(init=False)

@@ -10,13 +10,15 @@ from domain.finding import Assessment, Finding, Severity, Status
 from domain.outgoing import Outgoing
 
 
-def messages(finding: Finding, settings: Settings) -> tuple[Outgoing, ...]:
+def messages(finding: Finding, settings: Settings, replaced: tuple[str, ...] = ()) -> tuple[Outgoing, ...]:
     """The transaction for the EHR where one is configured, and an alert a channel where the finding is critical.
+
+    ``replaced``: keys of the findings whose place it takes.
 
     Alerts expire ``alerts.expire_s`` after the ECG was received, not after it was recorded: a cart whose clock or zone
     is wrong must not silence one.
     """
-    return (*_results(finding, settings), *_alerts(finding, settings))
+    return (*_results(finding, settings, replaced), *_alerts(finding, settings))
 
 
 def alarming(finding: Finding, *, allow_stand_in: bool) -> tuple[Assessment, ...]:
@@ -28,10 +30,11 @@ def alarming(finding: Finding, *, allow_stand_in: bool) -> tuple[Assessment, ...
     )
 
 
-def _results(finding: Finding, settings: Settings) -> tuple[Outgoing, ...]:
+def _results(finding: Finding, settings: Settings, replaced: tuple[str, ...]) -> tuple[Outgoing, ...]:
     if settings.fhir is None:
         return ()
-    body = json.dumps(bundle(finding, settings.fhir), ensure_ascii=False, separators=(",", ":")).encode()
+    made = bundle(finding, settings.fhir, replaced)
+    body = json.dumps(made, ensure_ascii=False, separators=(",", ":")).encode()
     return (_outgoing(finding, f"fhir:{settings.fhir.name}", "application/fhir+json", body, None),)
 
 

@@ -59,11 +59,18 @@ def picture(context: Context) -> Part:
         "subject": context.about["subject"],
         "date": stamp(finding.decided_at),
         "description": "12-lead ECG, standard picture",
+        "relatesTo": [_replaces(context, key) for key in context.replaced] or None,
         "content": contents,
         "context": {"encounter": [visit] if visit else None, "period": {"start": stamp(context.taken)}},
         "text": narrative.xhtml((*context.unidentified, *lines)),
     }
     return context.ours(resource, "picture")
+
+
+def _replaces(context: Context, key: str) -> Resource:
+    """A logical reference: the earlier document may not have arrived yet."""
+    identifier = {"system": context.settings.identifier_system, "value": f"{key}.picture"}
+    return {"code": "replaces", "target": {"type": "DocumentReference", "identifier": identifier}}
 
 
 def _content(context: Context, shown: Picture, title: str, form: Resource) -> Resource:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from domain.finding import Finding
 from domain.outgoing import Outgoing
 from domain.reason import Reason
+from domain.seen import Attachment, Looked, Sighting
 
 
 class Outcome(StrEnum):
@@ -20,13 +21,21 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Settlement:
-    """What the worker made of one arrival. ``timings``: s spent in each stage (``read``, ``score``, ``decide``)."""
+    """What the worker made of one arrival. ``timings``: s spent in each stage (``read``, ``score``, ``decide``).
+
+    ``sightings``: its ECGs as they are to be remembered, given how far the worker had ``looked``. ``superseded``: keys
+    of earlier findings and of what takes their place; messages may be theirs. ``attached``: whose ECGs of others are.
+    """
 
     outcome: Outcome
     reason: Reason | None = None
     findings: tuple[Finding, ...] = ()
     outgoing: tuple[Outgoing, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
+    sightings: tuple[Sighting, ...] = ()
+    superseded: Mapping[str, str] = field(default_factory=dict)
+    attached: tuple[Attachment, ...] = ()
+    looked: Looked | None = None
 
     def __post_init__(self) -> None:
         if (self.outcome is Outcome.SCORED) == (self.reason is not None):

@@ -29,8 +29,9 @@ class Reason(StrEnum):
     SAME_KEY_OTHER_CONTENT = "same_key_other_content"
     TOO_MANY_ATTEMPTS = "too_many_attempts"
     OUR_FAULT = "our_fault"
-    # read, and no ECG in it: the arrival is ignored
+    # read, and no ECG in it, or none that is new: the arrival is ignored
     NO_ECG = "no_ecg"
+    SAME_ECG = "same_ecg"
     # read, and not fit to score: the models abstain
     LEAD_MISSING = "lead_missing"
     LEAD_FLAT = "lead_flat"
@@ -39,6 +40,10 @@ class Reason(StrEnum):
     EINTHOVEN = "einthoven"
     IMPLAUSIBLE_AMPLITUDE = "implausible_amplitude"
     MEDIAN_ONLY = "median_only"
+    NOISE = "noise"
+    LEADS_EXCHANGED = "leads_exchanged"
+    SCALED_PER_LEAD = "scaled_per_lead"
+    CALIBRATION_PULSE = "calibration_pulse"
     MODEL_OUTPUT_INVALID = "model_output_invalid"
     # not delivered: the message is buried
     DESTINATION_REFUSED = "destination_refused"

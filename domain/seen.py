@@ -81,12 +81,16 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """One ECG of an arrival as it is to be remembered; ``finding``: the key of what was decided of it."""
+    """One ECG of an arrival as it is to be remembered.
+
+    ``finding``: the key of what was decided of it. ``named``: the EHR would know its patient.
+    """
 
     part: int
     ecg: str
     seen: Seen
     finding: str | None = None
+    named: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

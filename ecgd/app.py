@@ -84,6 +84,7 @@ def work(settings: Settings) -> None:
     from ecgd.reader import Reader
     from inference.scorer import Scorer
     from store.jobs import Jobs
+    from store.memory import Memory
 
     with _role("work", settings, settings.health.work_port) as (stack, database, health, stop):
         reader = Reader(settings.reading)  # its child loads the parsers while the models load here
@@ -100,6 +101,7 @@ def work(settings: Settings) -> None:
             settings=settings,
             clock=now,
             stuck=stop.set,
+            memory=Memory(database),
         )
         health.ready()
         _run_loops([("work", queue)], health, stop, finish_s=settings.reading.timeout_s + 10)

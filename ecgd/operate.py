@@ -12,7 +12,7 @@ from store.database import Database, migrate, open_database
 from store.jobs import Jobs
 from store.outbox import Outbox
 from store.reconcile import reconcile
-from store.report import Counts, counts
+from store.report import Counts, counts, unidentified
 from store.report import trail as trail_of
 
 UNSETTLED = ("waiting", "leased")
@@ -30,8 +30,10 @@ def opened(settings: Settings) -> Iterator[Database]:
 
 
 def overview(database: Database) -> dict[str, Any]:
-    """Everything counted."""
-    return dataclasses.asdict(counts(database))
+    """Everything counted, and the ECGs that wait for their patient."""
+    return dataclasses.asdict(counts(database)) | {
+        "unidentified": list(map(dataclasses.asdict, unidentified(database)))
+    }
 
 
 def gauges(found: Counts) -> dict[str, float]:

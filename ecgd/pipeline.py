@@ -1,8 +1,9 @@
-"""The only place that names the order of the stages: read, score, decide, explain, report."""
+"""The only place that names the order of the stages: read, recognise, score, decide, explain, report."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from config.schema import Settings
@@ -12,17 +13,43 @@ from domain.ecg import Ecg
 from domain.errors import Rejected
 from domain.finding import Abstention, Finding, Score
 from domain.outcome import Outcome, Settlement
+from domain.outgoing import Outgoing
 from domain.reason import Reason
+from domain.seen import Past, Sighting
 from ecgd import loop
+from ecgd.doors import Memory, Nothing, Place, is_named, place, taken_back, told_of, unheard
 from ecgd.drawings import with_drawings
 from inference.decide import decide
 
 Read = Callable[[Arrival], tuple[Ecg, ...]]
 Answer = Callable[[Ecg], tuple[Score | Abstention, ...]]
+NOTHING = Nothing()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Verdict:
+    """What became of one ECG: a finding, or the earlier result of another copy ``stands``."""
+
+    place: Place
+    finding: Finding | None
+    stands: Past | None
+
+    @property
+    def superseded(self) -> dict[str, str]:
+        """Keys of what no longer stands, and of what does."""
+        key = self.finding.key if self.finding else self.stands.key if self.stands else ""
+        return self.place.takes_place_of(key)
 
 
 def process(
-    arrival_id: int, arrival: Arrival, *, read: Read, score: Answer, settings: Settings, clock: Callable[[], datetime]
+    arrival_id: int,
+    arrival: Arrival,
+    *,
+    read: Read,
+    score: Answer,
+    settings: Settings,
+    clock: Callable[[], datetime],
+    memory: Memory = NOTHING,
 ) -> Settlement:
     """Take one arrival all the way. Raises Transient or Permanent where it is not the arrival's fault."""
     timings: dict[str, float] = {}
@@ -34,37 +61,81 @@ def process(
     if not ecgs:
         return Settlement(outcome=Outcome.IGNORED, reason=Reason.NO_ECG, timings=timings)
 
+    with _timed(timings, "recognise"):
+        looked = memory.looked(arrival_id)
+        places = [place(arrival_id, n, arrival.key, ecg, memory, settings) for n, ecg in enumerate(ecgs, start=1)]
     with _timed(timings, "score"):
-        answers = [score(ecg) for ecg in ecgs]
+        answers = [() if one.yields_to(scored=True) else score(one.ecg) for one in places]
     with _timed(timings, "decide"):
-        findings = tuple(
-            decide(
-                ecg,
-                answer,
-                settings.thresholds,
-                arrival_id=arrival_id,
-                arrival_key=arrival.key,
-                part=part,
-                received_at=arrival.received_at,
-                now=clock(),
-            )
-            for part, (ecg, answer) in enumerate(zip(ecgs, answers, strict=True), start=1)
-        )
+        verdicts = [_verdict(*pair, arrival, settings, clock()) for pair in zip(places, answers, strict=True)]
     with _timed(timings, "explain"):
-        findings = tuple(map(_drawn, findings))
+        verdicts = [replace(one, finding=one.finding and _drawn(one.finding)) for one in verdicts]
     with _timed(timings, "report"):
-        outgoing = tuple(message for finding in findings for message in messages(finding, settings))
+        superseded = {old: new for one in verdicts for old, new in one.superseded.items()}
+        outgoing = [message for one in verdicts for message in _messages(one, settings)]
+        outgoing += taken_back(superseded, memory, settings)
+    findings = tuple(one.finding for one in verdicts if one.finding)
     return Settlement(
-        outcome=Outcome.ABSTAINED if (reason := _nothing_scored(findings)) else Outcome.SCORED,
-        reason=reason,
+        outcome=_outcome(findings),
+        reason=_nothing_scored(findings),
         findings=findings,
-        outgoing=outgoing,
+        outgoing=tuple(outgoing),
         timings=timings,
+        sightings=tuple(_sighting(one, settings) for one in verdicts),
+        superseded=superseded,
+        attached=tuple(
+            said for one in verdicts if one.stands for said in told_of(one.place, one.stands, memory, settings)
+        ),
+        looked=looked,
     )
+
+
+def _verdict(
+    one: Place, answer: tuple[Score | Abstention, ...], arrival: Arrival, settings: Settings, now: datetime
+) -> _Verdict:
+    """Decide, unless what was decided of another copy stands; no answer: it was not asked for."""
+    stands = one.yields_to(scored=not answer or any(isinstance(each, Score) for each in answer))
+    if stands:
+        return _Verdict(place=one, finding=None, stands=stands)
+    finding = decide(
+        one.ecg,
+        answer,
+        settings.thresholds,
+        arrival_id=one.arrival_id,
+        arrival_key=one.key,
+        part=one.part,
+        received_at=arrival.received_at,
+        now=now,
+    )
+    return _Verdict(place=one, finding=finding, stands=None)
+
+
+def _messages(one: _Verdict, settings: Settings) -> tuple[Outgoing, ...]:
+    if one.finding is None:
+        return ()
+    return unheard(messages(one.finding, settings, tuple(one.superseded)), one.finding, one.place)
+
+
+def _sighting(one: _Verdict, settings: Settings) -> Sighting:
+    return Sighting(
+        part=one.place.part,
+        ecg=one.place.name,
+        seen=one.place.seen,
+        finding=one.finding.key if one.finding else None,
+        named=is_named(one.place.ecg.patient.identifiers, settings),
+    )
+
+
+def _outcome(findings: tuple[Finding, ...]) -> Outcome:
+    if not findings:
+        return Outcome.IGNORED
+    return Outcome.ABSTAINED if _nothing_scored(findings) else Outcome.SCORED
 
 
 def _nothing_scored(findings: tuple[Finding, ...]) -> Reason | None:
     """The first model's reason when no model answered for any ECG."""
+    if not findings:
+        return Reason.SAME_ECG
     if any(finding.assessments for finding in findings):
         return None
     return next(abstention.reason for finding in findings for abstention in finding.abstentions)

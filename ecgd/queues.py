@@ -12,10 +12,12 @@ from config.schema import Settings
 from delivery.channels import Sender
 from domain.errors import Permanent, Problem, Rejected, Transient
 from domain.finding import in_a_word
+from domain.outcome import Settlement
 from domain.reason import Reason
 from ecgd import health, loop
-from ecgd.pipeline import Answer, Read, process
-from store.jobs import Job, Jobs
+from ecgd.doors import Memory
+from ecgd.pipeline import NOTHING, Answer, Read, process
+from store.jobs import Job, Jobs, Overtaken
 from store.outbox import Message, Outbox
 from store.retry import next_attempt
 
@@ -30,9 +32,18 @@ class JobQueue:
     """Arrivals that wait for a worker."""
 
     def __init__(
-        self, jobs: Jobs, *, read: Read, score: Answer, settings: Settings, clock: Clock, stuck: Callable[[], None]
+        self,
+        jobs: Jobs,
+        *,
+        read: Read,
+        score: Answer,
+        settings: Settings,
+        clock: Clock,
+        stuck: Callable[[], None],
+        memory: Memory = NOTHING,
     ) -> None:
         self._jobs, self._read, self._score, self._settings, self._clock = jobs, read, score, settings, clock
+        self._memory = memory
         self._stuck, self._failed = stuck, set[int]()
 
     def claim(self) -> Job | None:
@@ -46,10 +57,8 @@ class JobQueue:
     def handle(self, job: Job) -> None:
         """Process one arrival and settle it."""
         with loop.kept_alive(lambda: self._jobs.extend(job), self._settings.store.lease_s / 3):
-            settlement = process(
-                job.id, job.arrival, read=self._read, score=self._score, settings=self._settings, clock=self._clock
-            )
-        if not self._jobs.settle(job, settlement):
+            settlement, held = self._settled(job)
+        if not held:
             log.warning("superseded", arrival=job.id)  # the lease was lost: the successor's result stands
             return
         self._failed.clear()
@@ -65,6 +74,23 @@ class JobQueue:
             severity=[in_a_word(finding.severity) for finding in settlement.findings],
             ms={stage: round(seconds * 1000, 1) for stage, seconds in settlement.timings.items()},
         )
+
+    def _settled(self, job: Job) -> tuple[Settlement, bool]:
+        """Process it, again when another worker settled a copy of the same ECG in the meantime."""
+        while True:
+            settlement = process(
+                job.id,
+                job.arrival,
+                read=self._read,
+                score=self._score,
+                settings=self._settings,
+                clock=self._clock,
+                memory=self._memory,
+            )
+            try:
+                return settlement, self._jobs.settle(job, settlement)
+            except Overtaken:
+                log.info("overtaken", arrival=job.id)
 
     def put_back(self, job: Job, error: Exception) -> None:
         """Try again later. What is not the arrival's fault costs it no attempt, and makes the worker doubt itself."""

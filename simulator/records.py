@@ -63,7 +63,7 @@ class Records:
         return int(response["status"][:3]), self.read(kind, identity)
 
     def transaction(self, bundle: Any) -> Resource:
-        """All entries or none (R4 3.1.0.11); only POST, which is what ecgd sends."""
+        """All entries or none (R4 3.1.0.11); only POST and conditional PUT, which is what ecgd sends."""
         entries = _checked(bundle)
         with self._lock:
             draft = {kind: dict(kept) for kind, kept in self._stored.items()}
@@ -71,8 +71,8 @@ class Records:
             links = {
                 entry["fullUrl"]: place[1] for entry, place in zip(entries, placed, strict=True) if "fullUrl" in entry
             }
-            for status, location, resource in placed:
-                if status == 201:
+            for entry, (status, location, resource) in zip(entries, placed, strict=True):
+                if status == 201 or entry["request"]["method"] == "PUT":
                     _link(draft, resource, links)
                     kind, identity = location.split("/")
                     draft.setdefault(kind, {})[identity] = resource
@@ -100,7 +100,9 @@ def _checked(bundle: Any) -> list[Resource]:
     entries = bundle.get("entry") or []
     for entry in entries:
         request, resource = entry.get("request") or {}, entry.get("resource") or {}
-        if request.get("method") != "POST" or request.get("url") != resource.get("resourceType"):
+        kind, _, query = str(request.get("url")).partition("?")
+        asked = {"POST": not query, "PUT": bool(query)}.get(request.get("method"), False)
+        if not asked or kind != resource.get("resourceType"):
             raise Refusal(400, "not-supported")
         _valid(resource)
     return copy.deepcopy(entries)
@@ -114,18 +116,22 @@ def _valid(resource: Resource) -> None:
 
 
 def _place(stored: Mapping[str, Mapping[str, Resource]], entry: Resource) -> tuple[int, str, Resource]:
-    """Status, location and resource: an existing one under ``ifNoneExist``, or a new id; 412 when several match."""
+    """Status, location and resource: an existing one under ``ifNoneExist``, or a new id; 412 when several match.
+
+    A conditional PUT (3.1.0.7.3) puts the resource in the place of the one that matches, or creates it.
+    """
     resource, request = entry["resource"], entry["request"]
     kind = resource["resourceType"]
-    if "ifNoneExist" in request:
-        found = _matches(stored, kind, request["ifNoneExist"])
-        if len(found) > 1:
-            raise Refusal(412, "multiple-matches")
-        if found:
-            return 200, f"{kind}/{found[0]['id']}", found[0]
-    identity = str(uuid4())
-    meta = {**resource.get("meta", {}), "versionId": "1", "lastUpdated": _now()}
-    return 201, f"{kind}/{identity}", {**resource, "id": identity, "meta": meta}
+    query = request["url"].partition("?")[2] or request.get("ifNoneExist", "")
+    found = _matches(stored, kind, query) if query else []
+    if len(found) > 1:
+        raise Refusal(412, "multiple-matches")
+    if found and request["method"] == "POST":
+        return 200, f"{kind}/{found[0]['id']}", found[0]
+    identity = found[0]["id"] if found else str(uuid4())
+    version = int(found[0]["meta"]["versionId"]) + 1 if found else 1
+    meta = {**resource.get("meta", {}), "versionId": str(version), "lastUpdated": _now()}
+    return 200 if found else 201, f"{kind}/{identity}", {**resource, "id": identity, "meta": meta}
 
 
 def _link(stored: Mapping[str, Mapping[str, Resource]], resource: Resource, links: Mapping[str, str]) -> None:

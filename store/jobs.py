@@ -24,6 +24,8 @@ from domain.reason import Reason
 from store.database import Database
 from store.ear import Ear
 from store.lease import candidates, leased, next_due, update_if_held, write_if_held
+from store.memory import overtaken
+from store.postgresql import settling
 from store.record import record
 from store.tables import EPOCH, JobState, arrivals, jobs
 from store.wake import DELIVER, WORK
@@ -38,6 +40,10 @@ class Job:
     attempts: int
     leased_until: datetime
     lease: int
+
+
+class Overtaken(Exception):
+    """Between looking and settling another worker settled an ECG that may be the same."""
 
 
 class Jobs:
@@ -79,7 +85,10 @@ class Jobs:
         return self._write(job, leased(self._clock(), self._settings.lease_s))
 
     def settle(self, job: Job, settlement: Settlement) -> bool:
-        """Write how it ended, its findings and its messages; ``False``, and nothing written, when it is not ours."""
+        """Write how it ended, its findings and its messages; ``False``, and nothing written, when it is not ours.
+
+        Raise ``Overtaken``, and write nothing, when something was settled that the worker had to know: look again.
+        """
         now = self._clock()
         values = {
             "state": str(settlement.outcome),
@@ -88,7 +97,13 @@ class Jobs:
             "leased_until": None,
             "timings": dict(settlement.timings),
         }
-        with self._database.write(*([DELIVER] if settlement.outgoing else [])) as connection:
+        topics = [*([DELIVER] if settlement.outgoing else []), *([WORK] if settlement.attached else [])]
+        with self._database.write(*topics) as connection:
+            if settlement.looked is not None:
+                settling(connection)
+                seens = [sighting.seen for sighting in settlement.sightings]
+                if overtaken(connection, job.id, settlement.looked, seens):
+                    raise Overtaken
             held = update_if_held(connection, jobs, (job.id, job.lease), values)
             if held:
                 record(connection, job.id, job.lease, settlement, now)

@@ -54,6 +54,15 @@ def _password(path: Path) -> Any:
     return give
 
 
+_SETTLING = 0x65636765  # beside the migrations' "ecgd"
+
+
+def settling(connection: sa.Connection) -> None:
+    """Let one settlement after the other look and write, until the transaction ends; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _SETTLING})
+
+
 def notify(connection: sa.Connection, topics: Iterable[str]) -> None:
     """Notify when the transaction commits."""
     for topic in topics:

@@ -1,8 +1,10 @@
 """Findings and the messages they cause, written in the transaction that settles their job."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -10,13 +12,14 @@ from domain.finding import Finding
 from domain.outcome import Settlement
 from domain.outgoing import Outgoing
 from store.facts import facts
+from store.memory import attach, forget, keep
 from store.tables import EPOCH, MessageState, findings, outbox
 
 # Both dialects' inserts have ON CONFLICT, in the same words; their common class does not know it.
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _REPLACED = (
     *("lease", "severity", "assessments", "abstentions", "messages"),
-    *("thresholds_sha256", "decided_at", "facts"),
+    *("thresholds_sha256", "decided_at", "facts", "superseded_by"),
 )
 _REPLACED_MESSAGE = (
     *("body", "content_type", "expires_at"),
@@ -26,21 +29,43 @@ _NOT_OUT = outbox.c.state.in_([MessageState.WAITING, MessageState.BURIED])
 
 
 def record(connection: Connection, arrival_id: int, lease: int, settlement: Settlement, now: datetime) -> None:
-    """Write a settlement's findings and messages.
+    """Write a settlement's findings and messages, what it takes the place of, and what it remembers.
 
     A finding whose key is known replaces the row: it is the same ECG and the same models, decided again.
-    Raise ``ValueError`` when a message belongs to none of the findings: it could be lost without a trace.
+    Raise ``ValueError`` when a message belongs to no finding: it could be lost without a trace.
     """
-    caused = {
-        finding.key: [each for each in settlement.outgoing if _causes(finding, each)] for finding in settlement.findings
-    }
-    if sum(map(len, caused.values())) != len(settlement.outgoing):
-        raise ValueError("every message of a settlement begins with the key of one of its findings")
+    known = {*(finding.key for finding in settlement.findings), *settlement.superseded}
+    if any(_caused_by(outgoing) not in known for outgoing in settlement.outgoing):
+        raise ValueError("every message of a settlement begins with the key of a finding, its own or a superseded one")
+    parts = {sighting.finding: sighting.part for sighting in settlement.sightings}
     for part, finding in enumerate(settlement.findings, start=1):
-        messages = caused[finding.key]
-        number = _keep(connection, arrival_id, lease, part, finding, len({each.key for each in messages}))
+        messages = [each for each in settlement.outgoing if _caused_by(each) == finding.key]
+        at = parts.get(finding.key, part)
+        number = _keep(connection, arrival_id, lease, at, finding, len({each.key for each in messages}))
         for outgoing in messages:
             put(connection, outgoing, now, arrival_id=arrival_id, finding_id=number)
+    for key, successor in settlement.superseded.items():
+        messages = [each for each in settlement.outgoing if _caused_by(each) == key]
+        _supersede(connection, key, successor, messages, now)
+    _remember(connection, arrival_id, settlement, now)
+
+
+def _remember(connection: Connection, arrival_id: int, settlement: Settlement, now: datetime) -> None:
+    forget(connection, arrival_id)
+    for sighting in settlement.sightings:
+        keep(connection, arrival_id, sighting)
+    for attachment in settlement.attached:
+        attach(connection, attachment, now)
+
+
+def _supersede(connection: Connection, key: str, successor: str, messages: Sequence[Outgoing], now: datetime) -> None:
+    """Say what took a finding's place; the messages that tell so are the finding's own, one more each."""
+    update = findings.update().where(findings.c.key == key).values(superseded_by=successor)
+    row = connection.execute(update.returning(findings.c.id, findings.c.arrival_id)).one()
+    for outgoing in messages:
+        put(connection, outgoing, now, arrival_id=row.arrival_id, finding_id=row.id)
+    kept = sa.select(sa.func.count()).where(outbox.c.finding_id == row.id).scalar_subquery()
+    connection.execute(findings.update().where(findings.c.id == row.id).values(messages=kept))
 
 
 def put(
@@ -92,6 +117,7 @@ def _keep(connection: Connection, arrival_id: int, lease: int, part: int, findin
         "thresholds_sha256": finding.thresholds_sha256,
         "decided_at": finding.decided_at,
         "facts": facts(finding),
+        "superseded_by": None,
     }
     insert = _INSERT[connection.dialect.name](findings)
     replace = insert.on_conflict_do_update(
@@ -101,6 +127,6 @@ def _keep(connection: Connection, arrival_id: int, lease: int, part: int, findin
     return number
 
 
-def _causes(finding: Finding, outgoing: Outgoing) -> bool:
+def _caused_by(outgoing: Outgoing) -> str:
     """A message's key is its finding's, a colon and the channel."""
-    return outgoing.key.partition(":")[0] == finding.key
+    return outgoing.key.partition(":")[0]

@@ -12,7 +12,7 @@ from domain.errors import Rejected
 from domain.finding import Severity
 from domain.reason import Reason
 from store.database import Database
-from store.tables import arrivals, findings, jobs, open_rows, outbox
+from store.tables import arrivals, findings, jobs, open_rows, outbox, recordings, unnamed_rows
 
 _OF_MODEL = ("output", "status", "model", "version")
 
@@ -68,6 +68,7 @@ class Trail:
     """One arrival's way through.
 
     ``severities`` and ``answers``: of the findings of its last settlement, in their order; ``None``: not scored.
+    ``copies``: other arrivals with a copy of one of its ECGs. ``superseded``: none of its results stands any more.
     """
 
     arrival_id: int
@@ -83,6 +84,8 @@ class Trail:
     severities: tuple[Severity | None, ...]
     answers: tuple[Answered, ...]
     messages: tuple[SentOrNot, ...]
+    copies: tuple[int, ...] = ()
+    superseded: bool = False
 
 
 def counts(database: Database, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Counts:
@@ -110,6 +113,36 @@ def count_all(connection: Connection, now: datetime) -> Counts:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unidentified:
+    """An ECG whose patient the EHR would not know, and whose result stands: somebody should attach it."""
+
+    arrival: int
+    part: int
+    source: str
+    received_at: datetime
+
+
+def unidentified(database: Database, most: int = 100) -> tuple[Unidentified, ...]:
+    """ECGs that wait for a person to say whose they are, the newest first."""
+    stands = sa.exists().where(
+        findings.c.arrival_id == recordings.c.arrival_id,
+        findings.c.part == recordings.c.part,
+        findings.c.superseded_by.is_(None),
+    )
+    query = (
+        sa.select(
+            recordings.c.arrival_id.label("arrival"), recordings.c.part, arrivals.c.source, arrivals.c.received_at
+        )
+        .join(arrivals, arrivals.c.id == recordings.c.arrival_id)
+        .where(unnamed_rows, stands)
+        .order_by(recordings.c.id.desc())
+        .limit(most)
+    )
+    with database.read() as connection:
+        return tuple(Unidentified(**row._mapping) for row in connection.execute(query))
+
+
 def trail(database: Database, arrival_id: int) -> Trail:
     """Follow one arrival; raise ``Rejected`` when there is none of that number."""
     with database.read() as connection:
@@ -135,6 +168,8 @@ def trail(database: Database, arrival_id: int) -> Trail:
             severities=tuple(None if one.severity is None else Severity(one.severity) for one in kept),
             answers=tuple(answer for one in kept for answer in _answers(one.part, one.facts)),
             messages=_messages(connection, arrival_id),
+            copies=_copies(connection, arrival_id),
+            superseded=bool(kept) and all(one.superseded_by for one in kept),
         )
 
 
@@ -150,9 +185,15 @@ def _by(connection: Connection, column: sa.Column[Any], *conditions: Any) -> dic
 
 
 def _findings(connection: Connection, arrival_id: int, lease: int) -> Sequence[Any]:
-    query = sa.select(findings.c.part, findings.c.severity, findings.c.facts)
+    query = sa.select(findings.c.part, findings.c.severity, findings.c.facts, findings.c.superseded_by)
     current = query.where(findings.c.arrival_id == arrival_id, findings.c.lease == lease)
     return connection.execute(current.order_by(findings.c.part)).all()
+
+
+def _copies(connection: Connection, arrival_id: int) -> tuple[int, ...]:
+    mine = sa.select(recordings.c.ecg).where(recordings.c.arrival_id == arrival_id)
+    query = sa.select(recordings.c.arrival_id).where(recordings.c.ecg.in_(mine), recordings.c.arrival_id != arrival_id)
+    return tuple(connection.execute(query.distinct().order_by(recordings.c.arrival_id)).scalars())
 
 
 def _answers(part: int, facts: Mapping[str, Any]) -> Iterator[Answered]:

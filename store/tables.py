@@ -4,6 +4,8 @@ arrivals   immutable: the bytes and the key under which they are the same thing
 jobs       one an arrival: waiting -> leased -> scored | abstained | ignored | quarantined (and back, by a person)
 findings   what was decided, one an ECG in the arrival
 outbox     what has to be sent: waiting -> leased -> sent | buried
+recordings what is kept of each ECG to know it again through another door, and ``marks``, by which it is found
+attachments whose an ECG is, where its sender did not say: by a person or by another message
 
 ``available_at`` is when a row may next be claimed; while it is leased that is the lease's end, so that a dead
 worker's rows come back by the same condition. What may be claimed at once says 1970, not now: a clock that steps back
@@ -64,6 +66,8 @@ class MessageState(StrEnum):
 # Written out, not bound: a database uses a partial index only where it can see that the condition implies it.
 OPEN = "state IN ('waiting', 'leased')"
 open_rows = sa.text(OPEN)
+UNNAMED = "NOT named"
+unnamed_rows = sa.text(UNNAMED)
 
 Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite numbers rows only through INTEGER PRIMARY KEY
 Json = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
@@ -129,6 +133,47 @@ findings = sa.Table(
     sa.Column("thresholds_sha256", sa.String(64), nullable=False),
     sa.Column("decided_at", Instant, nullable=False),
     sa.Column("facts", Json, nullable=False),
+    sa.Column("superseded_by", sa.String(64)),  # the key of the finding that took its place
+    sqlite_autoincrement=True,
+)
+
+recordings = sa.Table(
+    "recordings",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("arrival_id", Id, sa.ForeignKey("arrivals.id"), nullable=False),
+    sa.Column("part", sa.Integer, nullable=False),
+    sa.Column("ecg", sa.String(40), nullable=False, index=True),  # the recording, whatever door it came through
+    sa.Column("identified", sa.Boolean, nullable=False),  # it has a record number
+    sa.Column("named", sa.Boolean, nullable=False),  # one that the EHR would know
+    sa.Column("acquired_at", Instant, index=True),
+    sa.Column("clock", Instant, index=True),  # the sender's clock as it read, taken for UTC
+    sa.Column("source", sa.Integer, nullable=False),
+    sa.Column("quarters", sa.Integer, nullable=False),
+    sa.Column("print", sa.LargeBinary, nullable=False),
+    sa.UniqueConstraint("arrival_id", "part"),
+    sa.Index("ix_recordings_unnamed", "id", sqlite_where=unnamed_rows, postgresql_where=unnamed_rows),
+    sqlite_autoincrement=True,
+)
+
+marks = sa.Table(
+    "marks",
+    metadata,
+    sa.Column("recording_id", Id, sa.ForeignKey("recordings.id"), primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.String(8), primary_key=True),  # patient, order
+    sa.Column("digest", sa.String(32), primary_key=True),
+    sa.Index("ix_marks_digest", "digest"),
+)
+
+attachments = sa.Table(
+    "attachments",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("arrival_id", Id, sa.ForeignKey("arrivals.id"), nullable=False, index=True),
+    sa.Column("part", sa.Integer, nullable=False),
+    sa.Column("identifiers", Json, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("made_at", Instant, nullable=False),
     sqlite_autoincrement=True,
 )
 

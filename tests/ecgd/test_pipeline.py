@@ -45,7 +45,7 @@ def test_a_scored_ecg_becomes_a_finding_with_its_messages(ecg: Ecg) -> None:
     assert (settled.outcome, settled.reason) == (Outcome.SCORED, None)
     assert [message.channel for message in settled.outgoing] == ["fhir:ehr", "webhook:pager"]
     assert settled.findings[0].arrival_id == 7
-    assert list(settled.timings) == ["read", "score", "decide", "explain", "report"]
+    assert list(settled.timings) == ["read", "recognise", "score", "decide", "explain", "report"]
 
 
 def test_abstention_of_every_model_is_the_outcome_and_the_ehr_is_told_but_nobody_is_alerted(ecg: Ecg) -> None:

@@ -1,0 +1,46 @@
+"""Taking back what the EHR was sent of an ECG, when a better copy of the same recording, or its patient, became known.
+
+Nothing is deleted. R4 has no *superseded* for an Observation or a RiskAssessment, so these become ``entered-in-error``,
+which every viewer leaves out of its lists; the document becomes ``superseded``. All say what took their place.
+"""
+
+import json
+from html import escape
+from typing import Any
+
+from config.schema import Fhir
+from delivery.subject import token
+from domain.outgoing import Outgoing
+
+_STATUS = {"DocumentReference": "superseded", "Observation": "entered-in-error", "RiskAssessment": "entered-in-error"}
+
+
+def superseding(sent: bytes, old: str, new: str, settings: Fhir) -> Outgoing:
+    """Turn the transaction of finding ``old`` into one that says that ``new`` has its place.
+
+    Every result of ours becomes a conditional update (R4 3.1.0.7.3), which also creates it where the first transaction
+    has not arrived yet: that one's conditional creates then change nothing, so the order does not matter. Patient and
+    Devices stay conditional creates.
+    """
+    bundle = json.loads(sent)
+    for entry in bundle["entry"]:
+        resource = entry["resource"]
+        if resource["resourceType"] in _STATUS:
+            kind, value = resource["resourceType"], resource["identifier"][0]["value"]
+            query = token(settings.identifier_system, value)
+            entry["request"] = {"method": "PUT", "url": f"{kind}?{query}"}
+            entry["resource"] = _taken_back(resource, new)
+    channel = f"fhir:{settings.name}"
+    body = json.dumps(bundle, ensure_ascii=False, separators=(",", ":")).encode()
+    return Outgoing(key=f"{old}:{channel}:superseded", channel=channel, content_type="application/fhir+json", body=body)
+
+
+def _taken_back(resource: dict[str, Any], new: str) -> dict[str, Any]:
+    """Say it in the status, the narrative and, where there is one, the note."""
+    line = f"SUPERSEDED: the same ECG was decided again from a better source or under its patient; see ECG {new}."
+    kind = resource["resourceType"]
+    div = resource["text"]["div"].replace(">", f"><p>{escape(line)}</p>", 1)
+    changed = {**resource, "status": _STATUS[kind], "text": {**resource["text"], "div": div}}
+    if kind == "DocumentReference":
+        return {**changed, "description": f"{resource['description']} ({line})"}
+    return {**changed, "note": [{"text": line}, *resource.get("note", [])]}

@@ -1,0 +1,37 @@
+"""``ecgd attach``: a person says whose an unidentified ECG is."""
+
+import getpass
+from typing import Annotated
+
+import typer
+
+from domain.ecg import Identifier
+from domain.errors import Problem
+from domain.seen import Attachment
+from ecgd.terminal import DEFAULT, INVALID, WANTING, Config, end, settings_of
+
+
+def command(
+    arrival: Annotated[int, typer.Argument(help="The arrival's number; `ecgd status` lists the unidentified ones.")],
+    patient: Annotated[str, typer.Option(help="The patient's record number.")],
+    authority: Annotated[str, typer.Option(help="Who assigned it, as in fhir.patient.systems.")] = "",
+    part: Annotated[int, typer.Option(min=0, help="Which ECG of an arrival that holds several.")] = 0,
+    by: Annotated[str, typer.Option(help="Who says so; by default who is logged in.")] = "",
+    config: Config = DEFAULT,
+) -> None:
+    """Say whose an ECG is that came without a patient; its result is sent anew and the old one marked."""
+    from ecgd.app import now
+    from ecgd.operate import opened
+    from ecgd.whose import attached
+
+    settings = settings_of(config)
+    whose = Identifier(value=patient.strip(), authority=authority.strip(), type="MR")
+    made = Attachment(arrival_id=arrival, part=part, identifiers=(whose,), by=by or getpass.getuser())
+    try:
+        with opened(settings) as database:
+            why_not = attached(database, settings, made, now)
+    except Problem as error:
+        end(INVALID, f"the store cannot be used: {error.detail or error.reason}")
+    if why_not:
+        end(WANTING, why_not)
+    print(f"arrival {arrival}: attached by {made.by}; its ECG is read and scored again under the patient")

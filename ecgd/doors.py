@@ -1,0 +1,149 @@
+"""One ECG, three doors: which earlier ECG an ECG is a copy of, which copy is scored, and what it takes the place of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from adapters.identity import Sameness, compare, persons, seen
+from config.schema import Settings
+from delivery.subject import identifiers, record_numbers
+from delivery.superseded import superseding
+from domain.ecg import Ecg, Identifier, Patient, ReadWarning
+from domain.finding import Finding, Severity
+from domain.outgoing import Outgoing
+from domain.seen import Attachment, Known, Looked, Past, Seen
+
+
+class Memory(Protocol):
+    """What the store remembers of earlier ECGs; see ``store.memory``."""
+
+    def looked(self, arrival_id: int) -> Looked | None:
+        """How far one sees now."""
+
+    def like(self, arrival_id: int, seen: Seen) -> tuple[Known, ...]:
+        """What may be the same by patient and time."""
+
+    def past(self, arrival_id: int, part: int, ecg: str) -> tuple[Past, ...]:
+        """What was decided of a recording."""
+
+    def sent(self, key: str) -> bytes | None:
+        """The body of a message."""
+
+    def attached(self, arrival_id: int) -> tuple[Attachment, ...]:
+        """Whose its ECGs were said to be."""
+
+
+class Nothing:
+    """A memory without anything in it: for what is scored by hand."""
+
+    def looked(self, arrival_id: int) -> None:
+        """See nothing."""
+
+    def like(self, arrival_id: int, seen: Seen) -> tuple[Known, ...]:
+        """Nothing is like it."""
+        return ()
+
+    def past(self, arrival_id: int, part: int, ecg: str) -> tuple[Past, ...]:
+        """Nothing was decided."""
+        return ()
+
+    def sent(self, key: str) -> bytes | None:
+        """Nothing was sent."""
+        return None
+
+    def attached(self, arrival_id: int) -> tuple[Attachment, ...]:
+        """Nothing was said."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Place:
+    """An ECG among those before it.
+
+    ``key``: names it for ``finding_key``; another one once it was attached, for the EHR keeps what it has under a key.
+    ``name``: the recording's, the same for all its copies. ``past``: what was decided of them, its own included.
+    """
+
+    arrival_id: int
+    part: int
+    key: str
+    name: str
+    ecg: Ecg
+    seen: Seen
+    past: tuple[Past, ...]
+
+    @property
+    def others(self) -> tuple[Past, ...]:
+        """What stands of other copies; another part of the same arrival is none."""
+        return tuple(one for one in self.past if one.current and one.arrival_id != self.arrival_id)
+
+    def yields_to(self, *, scored: bool) -> Past | None:
+        """The result that stands: of a copy as good or better. What a model answered beats what none did."""
+        ours = (scored, self.seen.worth)
+        best = max(self.others, key=lambda one: (one.scored, one.worth or 0), default=None)
+        return best if best is not None and (best.scored, best.worth or 0) >= ours else None
+
+    def takes_place_of(self, key: str) -> dict[str, str]:
+        """What no longer stands once ``key`` does: other copies' results, and its own under another key."""
+        own = (one for one in self.past if one.current and (one.arrival_id, one.part) == (self.arrival_id, self.part))
+        return {one.key: key for one in (*self.others, *own) if one.key != key}
+
+
+def place(arrival_id: int, part: int, key: str, ecg: Ecg, memory: Memory, settings: Settings) -> Place:
+    """Find an ECG's place; whoever's it was said to be, or a copy of it says it is, it becomes."""
+    said = [one for one in memory.attached(arrival_id) if one.part in (0, part)]
+    if said:
+        ecg, key = of_patient(ecg, said[-1].identifiers), f"{key}#{said[-1].id}"
+    about = seen(ecg)
+    name = _copied(about, memory.like(arrival_id, about)) or f"{arrival_id}.{part}"
+    past = memory.past(arrival_id, part, name)
+    named = [one.identifiers for one in past if one.arrival_id != arrival_id and is_named(one.identifiers, settings)]
+    if named and not is_named(ecg.patient.identifiers, settings):
+        ecg = of_patient(ecg, named[-1])
+        about = replace(about, patients=persons(ecg.patient))
+    return Place(arrival_id=arrival_id, part=part, key=key, name=name, ecg=ecg, seen=about, past=past)
+
+
+def _copied(about: Seen, known: Sequence[Known]) -> str | None:
+    """The recording of which this is a copy; of several, the one whose copy is worth most, then the earliest."""
+    copies = [one for one in known if compare(about, one.seen) is Sameness.SAME]
+    return min(copies, key=lambda one: (-one.seen.worth, one.arrival_id)).ecg if copies else None
+
+
+def of_patient(ecg: Ecg, whose: tuple[Identifier, ...]) -> Ecg:
+    """The ECG as of a patient; what its sender said of sex and age stays."""
+    warnings = tuple(one for one in ecg.origin.warnings if one is not ReadWarning.UNIDENTIFIED)
+    return replace(ecg, patient=replace(ecg.patient, identifiers=whose), origin=replace(ecg.origin, warnings=warnings))
+
+
+def is_named(whose: tuple[Identifier, ...], settings: Settings) -> bool:
+    """Whether the EHR would know the patient; without an EHR, whether there is a record number."""
+    patient = Patient(identifiers=whose)
+    return bool(identifiers(patient, settings.fhir.patient) if settings.fhir else record_numbers(patient))
+
+
+def told_of(place: Place, standing: Past, memory: Memory, settings: Settings) -> tuple[Attachment, ...]:
+    """Whose the standing copy is, where only this one says so."""
+    known = is_named(standing.identifiers, settings) or memory.attached(standing.arrival_id)
+    if known or not is_named(place.ecg.patient.identifiers, settings):
+        return ()
+    by = f"arrival {place.arrival_id}"
+    whose = place.ecg.patient.identifiers
+    return (Attachment(arrival_id=standing.arrival_id, part=standing.part, identifiers=whose, by=by),)
+
+
+def unheard(outgoing: Sequence[Outgoing], finding: Finding, place: Place) -> tuple[Outgoing, ...]:
+    """Leave alerts out when people were alerted to the same of the same recording."""
+    heard = {name for one in place.past if one.alerted and one.key != finding.key for name in one.critical}
+    critical = {one.score.output.value for one in finding.assessments if one.severity is Severity.CRITICAL}
+    return tuple(one for one in outgoing if one.channel.startswith("fhir:") or not critical <= heard)
+
+
+def taken_back(superseded: dict[str, str], memory: Memory, settings: Settings) -> tuple[Outgoing, ...]:
+    """Tell the EHR what no longer stands, of what it was sent."""
+    if settings.fhir is None:
+        return ()
+    sent = {old: memory.sent(f"{old}:fhir:{settings.fhir.name}") for old in superseded}
+    return tuple(
+        superseding(body, old, superseded[old], settings.fhir) for old, body in sent.items() if body is not None
+    )
