@@ -1,99 +1,105 @@
-"""Heart rate and QRS axis off the arranged signal; the other EMPs are left open rather than guessed."""
+"""Rate, intervals and axes off the arranged signal; what cannot be told is left open rather than guessed."""
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
-from scipy.signal import butter as butterworth
-from scipy.signal import find_peaks, sosfiltfilt
 
+from adapters.beats import FEWEST_BEATS, beats
+from adapters.delineate import Waves, delineate, untilted
+from adapters.median import Median, median_beat
+from adapters.pacing import paced
 from domain.ecg import LEADS, Measurements
 
-Trace = NDArray[np.float64]
+__all__ = ["beats", "measure"]
 
-_BAND_HZ = (12.0, 35.0)  # a QRS complex, and not the tall T waves of high potassium, which 5-20 Hz counts as beats
-_SMOOTH_S = 0.10
-_REFRACTORY_S = 0.25  # 240/min
-_FEWEST_BEATS = 3
-_T_WAVE_S = 0.42
-_STANDS_OUT = 6.0  # a QRS over the quiet quarter of the record: 10.8 or more in 350 ECGs; fibrillation 4.0, noise 1.5
 _HALF_QRS_S, _LEVEL_S = 0.05, 0.09
-_NO_AXIS_MV = 0.05  # neither lead tells
-_I, _AVF = LEADS.index("I"), LEADS.index("aVF")
+_NO_QRS_MV, _NO_P_MV, _NO_T_MV = 0.05, 0.005, 0.01  # neither lead tells: QRS peak to peak, P and T at the mean
+_T_FROM_S = 0.06  # after the QRS, past most of ST
+_PLAUSIBLE_MS = {"p_ms": (40, 200), "pr_ms": (60, 400), "qrs_ms": (50, 250), "qt_ms": (200, 700)}
+_I, _II, _AVF = (LEADS.index(name) for name in ("I", "II", "aVF"))
 
 
 def measure(signal: NDArray[np.float32], rate_hz: float) -> Measurements:
-    """Measure ``[12, n]`` in mV: rate in beats a minute, QRS axis in degrees; ``None`` where it cannot be told."""
-    peaks = beats(signal, rate_hz)
-    return Measurements(heart_rate_bpm=_rate(peaks, rate_hz), qrs_axis_deg=_qrs_axis(signal, peaks, rate_hz))
+    """Measure ``[12, n]`` in mV: rate in beats a minute, intervals in ms of the median beat, axes in degrees.
 
-
-def beats(signal: NDArray[np.float32], rate_hz: float) -> NDArray[np.intp]:
-    """Find the QRS complexes, as sample numbers, by the energy of all leads together.
-
-    Each lead counts by its own scale, so the one with most artefact does not outvote the rest, and leads of which only
-    a column was recorded count where they are.
+    ``None`` where it cannot be told: no three beats alike, no wave that repeats (P in fibrillation), paced beats
+    (all but the rate). QTc by Bazett as carts print it, and by Fridericia, for the mean rate.
     """
-    energy = _energy(signal, rate_hz)
-    if energy is None:
-        return np.empty(0, np.intp)
-    distance = max(1, int(_REFRACTORY_S * rate_hz))
-    tall, _ = find_peaks(energy, distance=distance)
-    if len(tall) < _FEWEST_BEATS:
-        return np.empty(0, np.intp)
-    # A beat every 2 s at the least: a typical QRS is among the tallest n peaks of a record of 2n s.
-    expected = max(_FEWEST_BEATS, int(len(energy) / rate_hz / 2))
-    typical = float(np.median(np.sort(energy[tall])[-expected:]))
-    if typical < _STANDS_OUT * float(np.percentile(energy, 25)):
-        return np.empty(0, np.intp)
-    peaks, found = find_peaks(energy, distance=distance, height=0.3 * typical)
-    return _without_t_waves(peaks, found["peak_heights"], rate_hz)
-
-
-def _without_t_waves(peaks: NDArray[np.intp], heights: Trace, rate_hz: float) -> NDArray[np.intp]:
-    """Drop a peak that follows one twice its height within 0.42 s (Pan and Tompkins 1985 use 0.36 s)."""
-    kept: list[int] = []
-    for index, peak in enumerate(peaks):
-        last = kept[-1] if kept else index
-        if index == last or peak - peaks[last] > _T_WAVE_S * rate_hz or heights[index] > 0.55 * heights[last]:
-            kept.append(index)
-    return np.asarray(peaks[kept], np.intp)
-
-
-def _energy(signal: NDArray[np.float32], rate_hz: float) -> Trace | None:
-    """Mean over the leads of each one's QRS-band energy by its own 98th percentile; ``None`` where too short."""
-    present = ~np.isnan(signal)
-    present = present[enough := present.sum(axis=1) >= rate_hz]
-    if not len(present):
-        return None
-    band = butterworth(2, _BAND_HZ, btype="band", fs=rate_hz, output="sos")
-    filled = np.array([_bridged(row, known) for row, known in zip(signal[enough], present, strict=True)])
-    rows = uniform_filter1d(np.abs(sosfiltfilt(band, filled, axis=1)), max(1, int(_SMOOTH_S * rate_hz)), axis=1)
-    scales = np.array([np.percentile(row[known], 98) for row, known in zip(rows, present, strict=True)])
-    rows = np.where(present, np.minimum(rows / np.maximum(scales, 1e-9)[:, None], 2.0), 0.0)
-    energy: Trace = rows.sum(axis=0) / np.maximum(present.sum(axis=0), 1)
-    return energy
-
-
-def _bridged(row: NDArray[np.float32], known: NDArray[np.bool_]) -> Trace:
-    if known.all():
-        return row.astype(np.float64)
-    index = np.arange(len(row))
-    return np.interp(index, index[known], row[known].astype(np.float64))
+    peaks = beats(signal, rate_hz)
+    rate = _rate(peaks, rate_hz)
+    if rate is None or paced(signal, peaks, rate_hz):
+        return Measurements(heart_rate_bpm=rate)
+    median = median_beat(signal.astype(np.float64), peaks, rate_hz)
+    if median is None:
+        return Measurements(heart_rate_bpm=rate, qrs_axis_deg=_qrs_axis(signal, peaks, rate_hz))
+    axis = _qrs_axis(signal, median.places, rate_hz)
+    waves = delineate(median)
+    if waves is None:
+        return Measurements(heart_rate_bpm=rate, qrs_axis_deg=axis)
+    return Measurements(
+        heart_rate_bpm=rate, qrs_axis_deg=axis, **_intervals(waves, rate_hz, rate), **_atrial_and_t_axes(median, waves)
+    )
 
 
 def _rate(peaks: NDArray[np.intp], rate_hz: float) -> float | None:
     """Beats between the first and the last over the time between them: the ventricular rate, in fibrillation too."""
-    if len(peaks) < _FEWEST_BEATS:
+    if len(peaks) < FEWEST_BEATS:
         return None
     return float(60 * rate_hz * (len(peaks) - 1) / (peaks[-1] - peaks[0]))
 
 
-def _qrs_axis(signal: NDArray[np.float32], peaks: NDArray[np.intp], rate_hz: float) -> float | None:
-    """Frontal axis from the net QRS of I and aVF; aVF is sqrt(3)/2 of a limb lead (Goldberger)."""
-    lead_i, lead_avf = (_net_qrs(signal[row], peaks, rate_hz) for row in (_I, _AVF))
-    if lead_i is None or lead_avf is None or np.hypot(lead_i, lead_avf) < _NO_AXIS_MV:
+def _intervals(waves: Waves, rate_hz: float, rate_bpm: float) -> dict[str, float]:
+    """What is known and not absurd, in ms, by its name in ``Measurements``."""
+    edges = {
+        "p_ms": (waves.p_onset, waves.p_end),
+        "pr_ms": (waves.p_onset, waves.qrs_onset),
+        "qrs_ms": (waves.qrs_onset, waves.qrs_end),
+        "qt_ms": (waves.qrs_onset, waves.t_end),
+    }
+    found = {name: (b - a) * 1000 / rate_hz for name, (a, b) in edges.items() if a is not None and b is not None}
+    found = {name: ms for name, ms in found.items() if _PLAUSIBLE_MS[name][0] <= ms <= _PLAUSIBLE_MS[name][1]}
+    if "qt_ms" in found:
+        rr_s = 60 / rate_bpm
+        found |= {"qtc_ms": found["qt_ms"] / np.sqrt(rr_s), "qtcf_ms": found["qt_ms"] / np.cbrt(rr_s)}
+    return {name: float(ms) for name, ms in found.items()}
+
+
+def _atrial_and_t_axes(median: Median, waves: Waves) -> dict[str, float | None]:
+    """Of the net area of P over the line between its ends, and of T over the level before the QRS."""
+    frontal = _frontal(median)
+    if frontal is None:
+        return {}
+    axes: dict[str, float | None] = {}
+    if waves.p_onset is not None and waves.p_end is not None:
+        p = untilted(frontal[:, waves.p_onset : waves.p_end], median.rate_hz)
+        axes["p_axis_deg"] = _axis(float(p[0].mean()), float(p[1].mean()), _NO_P_MV)
+    start = waves.qrs_end + round(_T_FROM_S * median.rate_hz)
+    if waves.t_end is not None and waves.t_end > start:
+        before = frontal[:, max(0, waves.qrs_onset - round(0.03 * median.rate_hz)) : waves.qrs_onset]
+        t = frontal[:, start : waves.t_end].mean(axis=1) - np.median(before, axis=1)
+        axes["t_axis_deg"] = _axis(float(t[0]), float(t[1]), _NO_T_MV)
+    return axes
+
+
+def _frontal(median: Median) -> NDArray[np.float64] | None:
+    """I and aVF of the median beat, aVF by II - I/2 where it has none; ``None`` where they are not there."""
+    row = {lead: index for index, lead in enumerate(median.leads)}
+    if _I not in row or not {_II, _AVF} & row.keys():
+        return None
+    lead_i = median.beat[row[_I]]
+    return np.stack([lead_i, median.beat[row[_AVF]] if _AVF in row else median.beat[row[_II]] - lead_i / 2])
+
+
+def _axis(lead_i: float, lead_avf: float, least: float) -> float | None:
+    """Frontal axis; aVF is sqrt(3)/2 of a limb lead (Goldberger)."""
+    if np.hypot(lead_i, lead_avf) < least:
         return None
     return float(np.degrees(np.arctan2(lead_avf * 2 / np.sqrt(3), lead_i)))
+
+
+def _qrs_axis(signal: NDArray[np.float32], peaks: NDArray[np.intp], rate_hz: float) -> float | None:
+    """Frontal axis from the net QRS of I and aVF."""
+    lead_i, lead_avf = (_net_qrs(signal[row], peaks, rate_hz) for row in (_I, _AVF))
+    return None if lead_i is None or lead_avf is None else _axis(lead_i, lead_avf, _NO_QRS_MV)
 
 
 def _net_qrs(lead: NDArray[np.float32], peaks: NDArray[np.intp], rate_hz: float) -> float | None:

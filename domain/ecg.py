@@ -68,7 +68,10 @@ class Device:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurements:
-    """The eight EMPs of ECG12Net and P duration; ``None`` where not known (PR in atrial fibrillation)."""
+    """The eight EMPs of ECG12Net, P duration, Fridericia's QTc; ``None`` where not known (PR in atrial fibrillation).
+
+    ``qtc_ms``: by the formula the cart used, which few name (Bazett's mostly); measured by us: Bazett's.
+    """
 
     heart_rate_bpm: float | None = None
     p_ms: float | None = None
@@ -76,6 +79,7 @@ class Measurements:
     qrs_ms: float | None = None
     qt_ms: float | None = None
     qtc_ms: float | None = None
+    qtcf_ms: float | None = None
     p_axis_deg: float | None = None
     qrs_axis_deg: float | None = None
     t_axis_deg: float | None = None
@@ -97,6 +101,12 @@ class ReadWarning(StrEnum):
     RATE_DISAGREES = "rate_disagrees"
     TIMES_DISAGREE = "times_disagree"
     UNIDENTIFIED = "unidentified"
+    MAINS_NOISE = "mains_noise"
+    BASELINE_WANDER = "baseline_wander"
+    MUSCLE_NOISE = "muscle_noise"
+    PACED = "paced"
+    LEADS_DOUBTFUL = "leads_doubtful"
+    BEATS_NOT_FOUND = "beats_not_found"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

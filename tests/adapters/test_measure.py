@@ -68,6 +68,35 @@ def test_the_real_object_s_rate_is_the_cart_s():
     assert measured.qrs_axis_deg == pytest.approx(recording.reported.qrs_axis_deg, abs=10)
 
 
+def test_the_real_object_s_intervals_and_axes_are_the_cart_s():
+    recording = read(real())
+    measured, cart = measure(arrange(recording), 500), recording.reported
+    assert measured.pr_ms == pytest.approx(cart.pr_ms, abs=15)
+    assert measured.qrs_ms == pytest.approx(cart.qrs_ms, abs=10)
+    assert measured.qt_ms == pytest.approx(cart.qt_ms, abs=20)
+    assert measured.p_axis_deg == pytest.approx(cart.p_axis_deg, abs=15)
+    assert measured.t_axis_deg == pytest.approx(cart.t_axis_deg, abs=15)
+
+
+def test_qt_is_corrected_by_bazett_and_by_fridericia():
+    found = measure(hearts(80), 500)
+    assert found.qtc_ms == pytest.approx(found.qt_ms / np.sqrt(60 / found.heart_rate_bpm))
+    assert found.qtcf_ms == pytest.approx(found.qt_ms / np.cbrt(60 / found.heart_rate_bpm))
+
+
+def test_without_a_p_wave_there_is_no_pr():
+    found = measure(hearts(70, noise_mv=0.02), 500)
+    assert found.qrs_ms is not None
+    assert found.p_ms is found.pr_ms is found.p_axis_deg is None
+
+
+@pytest.mark.parametrize("number", [34, 45, 74, 95])
+def test_of_paced_beats_only_the_rate_is_told(number):
+    found = measure(arrange(read_record(samples_folder() / "ludb" / "data" / f"{number}.hea")), 500)
+    assert found == Measurements(heart_rate_bpm=found.heart_rate_bpm)
+    assert found.heart_rate_bpm is not None
+
+
 def test_rates_agree_with_beats_marked_by_hand():
     folder = samples_folder() / "ludb" / "data"
     near = 0
