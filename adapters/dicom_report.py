@@ -1,45 +1,52 @@
 """What the cart itself said: measurements and statements, DICOM PS3.3 C.10.10 and CID 3227-3229."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from adapters import codes
+from adapters import codes, reports
+from adapters.dicom_beats import beats, intervals
 from adapters.dicom_header import text
 from domain.ecg import Measurements
 
 _MOST_ANNOTATIONS = 20_000
-_MOST_STATEMENTS = 100
-_LONGEST = 1000
+_PLACES = ("TemporalRangeType", "ReferencedSamplePositions", "ReferencedTimeOffsets", "ReferencedDateTime")
 
 
 def reported(dataset: Any) -> tuple[Measurements, bool]:
-    """Return the global measurements by their codes, and whether a unit was odd; the first of each counts."""
-    found: dict[str, float] = {}
-    odd = False
-    for annotation in _annotations(dataset, "NumericValue"):
-        name = _name(annotation)
-        value = _value(annotation) if name else None
-        if name is None or value is None or name in found:
-            continue
-        units = annotation.get("MeasurementUnitsCodeSequence")
-        scaled, strange = codes.scaled(name, value, _code(units[0]) if units else "")
-        odd = odd or strange
-        if scaled is not None:
-            found[name] = scaled
-    return codes.measurements(found), odd
+    """Return the global measurements by their codes, the first of each, and whether a unit was odd.
+
+    What was not given as a number is taken from the cart's own marks of its beats, where it marked them.
+    """
+    annotations = _annotations(dataset)
+    values = list(_measured(annotations))
+    return reports.reported([*values, *intervals(beats(dataset, annotations))])
 
 
 def statements(dataset: Any) -> tuple[str, ...]:
-    """Return the free text statements, each once, in any language."""
-    lines = (
-        text(annotation, "UnformattedTextValue")[:_LONGEST]
-        for annotation in _annotations(dataset, "UnformattedTextValue")
-    )
-    return tuple(dict.fromkeys(line for line in lines if line))[:_MOST_STATEMENTS]
+    """Return the statements, free text or coded, each once, in any language."""
+    return reports.statements(_statement(annotation) for annotation in _annotations(dataset))
 
 
-def _annotations(dataset: Any, holding: str) -> list[Any]:
-    """Those with the element; most of them mark a wave's onset or offset and have neither number nor text."""
-    return [one for one in (dataset.get("WaveformAnnotationSequence") or ())[:_MOST_ANNOTATIONS] if holding in one]
+def _annotations(dataset: Any) -> list[Any]:
+    return list((dataset.get("WaveformAnnotationSequence") or ())[:_MOST_ANNOTATIONS])
+
+
+def _measured(annotations: list[Any]) -> Iterator[tuple[str, float | None, str]]:
+    for annotation in annotations:
+        name = _name(annotation) if "NumericValue" in annotation else None
+        if name is not None:
+            units = annotation.get("MeasurementUnitsCodeSequence")
+            yield name, _value(annotation), _code(units[0]) if units else ""
+
+
+def _statement(annotation: Any) -> str:
+    """Free text; else the meaning of a code that is no measurement and no mark in the waveform."""
+    if "UnformattedTextValue" in annotation:
+        return text(annotation, "UnformattedTextValue")
+    if "NumericValue" in annotation or any(keyword in annotation for keyword in _PLACES):
+        return ""
+    said = annotation.get("ConceptCodeSequence") or annotation.get("ConceptNameCodeSequence")
+    return text(said[0], "CodeMeaning") if said else ""
 
 
 def _name(annotation: Any) -> str | None:

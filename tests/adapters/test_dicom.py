@@ -48,6 +48,7 @@ def test_the_real_object_s_header_is_read():
 def test_the_real_object_s_measurements_are_the_cart_s():
     assert read(real()).reported == Measurements(
         heart_rate_bpm=pytest.approx(60_000 / 982),
+        p_ms=114,  # not given as a number: its marks are 114 ms apart in every beat
         pr_ms=161,
         qrs_ms=75,
         qt_ms=368,
