@@ -52,7 +52,7 @@ class Measurement:
     digits: int = 0
 
 
-# 8636-3, not Bazett's 76635-2 or Fridericia's 76634-5: carts seldom say which formula they used.
+# qtc_ms is 8636-3, not Bazett's 76635-2: carts seldom say which formula they used.
 MEASUREMENTS = (
     Measurement("heart_rate_bpm", "Heart rate", {"system": LOINC, "code": "8867-4"}, "/min", "beats/min"),
     Measurement("p_ms", "P duration", local("p-duration", "P duration"), "ms", "ms"),
@@ -60,6 +60,7 @@ MEASUREMENTS = (
     Measurement("qrs_ms", "QRS duration", {"system": LOINC, "code": "8633-0"}, "ms", "ms"),
     Measurement("qt_ms", "QT interval", {"system": LOINC, "code": "8634-8"}, "ms", "ms"),
     Measurement("qtc_ms", "QT interval, corrected", {"system": LOINC, "code": "8636-3"}, "ms", "ms"),
+    Measurement("qtcf_ms", "QT interval, corrected (Fridericia)", {"system": LOINC, "code": "76634-5"}, "ms", "ms"),
     Measurement("p_axis_deg", "P axis", {"system": LOINC, "code": "8626-4"}, "deg", "degrees"),
     Measurement("qrs_axis_deg", "QRS axis", {"system": LOINC, "code": "8632-2"}, "deg", "degrees"),
     Measurement("t_axis_deg", "T axis", {"system": LOINC, "code": "8638-9"}, "deg", "degrees"),

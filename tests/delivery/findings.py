@@ -43,7 +43,7 @@ def ecg(**changes) -> Ecg:
         "patient": PATIENT,
         "order": ORDER,
         "reported": Measurements(heart_rate_bpm=71, qrs_ms=96, qt_ms=388),
-        "measured": Measurements(heart_rate_bpm=70.6, pr_ms=161.7, qtc_ms=421.2, qrs_axis_deg=-31),
+        "measured": Measurements(heart_rate_bpm=70.6, pr_ms=161.7, qtc_ms=421.2, qtcf_ms=409.6, qrs_axis_deg=-31),
     }
     return Ecg(**{**values, **changes})
 

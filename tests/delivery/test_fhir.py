@@ -204,6 +204,7 @@ def test_the_cart_s_measurements_come_before_ours_and_each_says_whose_it_is():
         ("8633-0", 96, "ms", "QRS duration, reported by the ECG device"),
         ("8634-8", 388, "ms", "QT interval, reported by the ECG device"),
         ("8636-3", 421, "ms", "QT interval, corrected, measured by ecgd"),
+        ("76634-5", 410, "ms", "QT interval, corrected (Fridericia), measured by ecgd"),
         ("8632-2", -31, "deg", "QRS axis, measured by ecgd"),
     }  # fmt: skip
     assert all(one["code"]["coding"][0]["system"] == LOINC for one in found["component"])
