@@ -134,6 +134,7 @@ def measure(settings: Settings, ehr: Clock, port: int, count: int) -> tuple[list
     payload = real_dicom().read_bytes()
     for number in range(count + 5):
         dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        dataset.PatientID = f"BENCH{number}"  # else it is the same ECG again, and not scored
         with _noted(sender) as sent:
             status = association.send_c_store(dataset)
         if status.Status != 0:
