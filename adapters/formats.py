@@ -81,11 +81,12 @@ def complete(recording: Recording) -> Ecg:
 
 
 def _origin(recording: Recording) -> Origin:
+    rate_hz = float(recording.native_rate_hz or recording.rate_hz)
     return Origin(
         format=recording.format,
         digitised=recording.digitised,
-        native_rate_hz=float(recording.rate_hz),
-        native_samples=recording.samples,
+        native_rate_hz=rate_hz,
+        native_samples=round(recording.samples * rate_hz / recording.rate_hz),
         speed_mm_s=recording.speed_mm_s,
         gain_mm_mv=recording.gain_mm_mv,
         instance=recording.instance,

@@ -160,6 +160,7 @@ def _recording(report: _Report, instance: str, settings: Reading) -> Recording:
         format=Format.PDF,
         instance=instance,
         digitised=True,
+        native_rate_hz=round(report.page.points_per_s, 1),
         speed_mm_s=round(report.page.scale.speed_mm_s, 2),
         gain_mm_mv=round(report.page.scale.gain_mm_mv, 2),
         acquired_at=local.replace(tzinfo=ZoneInfo(settings.timezone)) if local else None,

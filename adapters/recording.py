@@ -43,6 +43,7 @@ class Recording:
     format: Format | str
     instance: str = ""  # SOP Instance UID, MSH-10 or content hash
     digitised: bool = False
+    native_rate_hz: float | None = None  # points a second on the page, where ``rate_hz`` is what they were read at
     speed_mm_s: float | None = None
     gain_mm_mv: float | None = None
     acquired_at: datetime | None = None

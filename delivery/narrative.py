@@ -41,6 +41,7 @@ _WARNINGS = {
     ReadWarning.PADDING_FOUND: "parts of the recording are blank",
     ReadWarning.CALIBRATED_BY_LABEL: "scale taken from the printed label",
     ReadWarning.LABEL_DISAGREES_WITH_GRID: "printed scale disagrees with the grid",
+    ReadWarning.LEADS_BY_PLACE: "leads not named on the page: known by their place and Einthoven's law",
     ReadWarning.TIME_ZONE_ASSUMED: "time zone assumed",
     ReadWarning.ACQUISITION_TIME_MISSING: "time of recording not given",
     ReadWarning.CHARSET_ASSUMED: "character set assumed",
