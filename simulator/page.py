@@ -23,7 +23,7 @@ _TOP_MM, _BOTTOM_MM, _LEFT_MM, _RIGHT_MM = 40.0, 10.0, 25.0, 15.0
 _ROWS_MM = 165.0  # height shared by the rows
 _CHUNK = 127
 _NOT_REPORTED = Measurements()
-_ROWS = {"3x4": 3, "6x2": 6, "12x1": 12}
+_ROWS = {"3x4": 3, "4x3": 4, "6x2": 6, "12x1": 12}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Look:
     pulse: bool = True
     joined_pulse: bool = False
     printed: str | None = None
-    labels: Literal["above", "below"] = "above"
+    labels: Literal["above", "below", "none"] = "above"
     strip_labels: bool = True
     simultaneous: bool = False
 
@@ -74,11 +74,32 @@ def write_pdf(
     gain: float = 10.0,
     look: Look = _PLAIN,
 ) -> bytes:
-    """Write one page: ``signal`` is ``[12, n]`` in mV, NaN where nothing is drawn; ``speed`` mm/s, ``gain`` mm/mV.
+    """Write a report: ``signal`` is ``[12, n]`` in mV, NaN where nothing is drawn; ``speed`` mm/s, ``gain`` mm/mV.
 
-    ``layout``: ``3x4``, ``6x2`` or ``12x1``, with ``+1`` to ``+3`` rhythm strips (the first of ``strips``).
+    ``layout``: ``3x4``, ``4x3``, ``6x2`` or ``12x1``, with ``+1`` to ``+3`` rhythm strips (the first of ``strips``); its
+    rows in equal parts over ``/2`` or ``/3`` pages.
     """
-    bands = _bands(layout, strips, signal.shape[1] / rate_hz)
+    plan, _, pages = layout.partition("/")
+    shown = _shown(plan, strips)
+    share = -(-len(shown) // int(pages or 1))
+    drawings = []
+    for first in range(0, len(shown), share):
+        bands = _bands(shown[first : first + share], signal.shape[1] / rate_hz)
+        header = (patient, acquired_at, reported, statements)
+        drawings.append(_page(bands, signal, rate_hz, header, speed, gain, look))
+    return _document(drawings, look)
+
+
+def _page(
+    bands: Sequence[_Band],
+    signal: Leads,
+    rate_hz: float,
+    header: tuple[SyntheticPatient | None, datetime | None, Measurements, Iterable[str]],
+    speed: float,
+    gain: float,
+    look: Look,
+) -> tuple[bytes, float, float]:
+    """Draw one page; also its width and height in pt."""
     seconds = max(len(band.leads) * band.seconds for band in bands)
     width, height = _LEFT_MM + seconds * speed + _RIGHT_MM, _TOP_MM + _ROWS_MM + _BOTTOM_MM
     drawing = [_grid(width, height - _TOP_MM, look)]
@@ -87,18 +108,21 @@ def write_pdf(
         drawing.append(_band_labels(band, speed, look, is_strip=len(band.leads) == 1 and bands[0] is not band))
         if look.pulse and not look.joined_pulse:
             drawing.append(_stroke(_pulse(band.y_mm, speed, gain), "0.7 w 0 G"))
-    drawing.extend(_header(patient, acquired_at, reported, statements, height))
+    drawing.extend(_header(*header, height))
     said = f"{speed:g} mm/s  {gain:g} mm/mV" if look.printed is None else look.printed
     drawing.append(_text(_LEFT_MM, 4, said, 9))
-    return _document(b"\n".join(drawing), width * _MM * look.scale, height * _MM * look.scale, look)
+    return b"\n".join(drawing), width * _MM * look.scale, height * _MM * look.scale
 
 
-def _bands(layout: str, strips: Sequence[str], seconds: float) -> list[_Band]:
+def _shown(layout: str, strips: Sequence[str]) -> list[tuple[str, ...]]:
     grid, _, extra = layout.partition("+")
     rows = _ROWS[grid]
     columns = len(LEADS) // rows
     shown = [tuple(LEADS[rows * column + row] for column in range(columns)) for row in range(rows)]
-    shown += [(lead,) for lead in strips[: int(extra or 0)]]
+    return shown + [(lead,) for lead in strips[: int(extra or 0)]]
+
+
+def _bands(shown: Sequence[tuple[str, ...]], seconds: float) -> list[_Band]:
     spacing = _ROWS_MM / len(shown)
     top = _BOTTOM_MM + _ROWS_MM
     return [
@@ -163,7 +187,7 @@ def _pulse(y_mm: float, speed: float, gain: float) -> Points:
 
 
 def _band_labels(band: _Band, speed: float, look: Look, *, is_strip: bool) -> bytes:
-    if is_strip and not look.strip_labels:
+    if look.labels == "none" or (is_strip and not look.strip_labels):
         return b""
     above = 11.0 if look.labels == "above" else -5.0
     columns = enumerate(band.leads)
@@ -244,7 +268,16 @@ def _text(x_mm: float, y_mm: float, text: str, size: float) -> bytes:
     return b"BT /F1 %.3f Tf %.3f %.3f Td (%s) Tj ET" % (size, x_mm * _MM, y_mm * _MM, raw)
 
 
-def _document(drawing: bytes, width: float, height: float, look: Look) -> bytes:
+def _document(drawings: Iterable[tuple[bytes, float, float]], look: Look) -> bytes:
+    with pymupdf.open() as document:
+        font = document.get_new_xref()
+        document.update_object(font, "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>")
+        for drawing, width, height in drawings:
+            _sheet(document, font, drawing, width, height, look)
+        return bytes(document.tobytes(deflate=True, no_new_id=True))
+
+
+def _sheet(document: pymupdf.Document, font: int, drawing: bytes, width: float, height: float, look: Look) -> None:
     turn = 90 if look.sideways and not look.rotate else look.rotate
     matrices = {
         0: (1, 0, 0, 1, 0, 0),
@@ -255,13 +288,10 @@ def _document(drawing: bytes, width: float, height: float, look: Look) -> bytes:
     upright = b"%d %d %d %d %.3f %.3f cm" % matrices[turn]
     size = (height, width) if turn in (90, 270) else (width, height)
     content = b"q %s\n%.6f 0 0 %.6f 0 0 cm\n%s\nQ" % (upright, look.scale, look.scale, drawing)
-    with pymupdf.open() as document:
-        page = document.new_page(width=size[0], height=size[1])
-        font, stream = document.get_new_xref(), document.get_new_xref()
-        document.update_object(font, "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>")
-        document.update_object(stream, "<<>>")
-        document.update_stream(stream, content)
-        document.xref_set_key(page.xref, "Resources", f"<</Font<</F1 {font} 0 R>>>>")
-        document.xref_set_key(page.xref, "Contents", f"{stream} 0 R")
-        document.xref_set_key(page.xref, "Rotate", str(0 if look.sideways else look.rotate))
-        return bytes(document.tobytes(deflate=True, no_new_id=True))
+    page = document.new_page(width=size[0], height=size[1])
+    stream = document.get_new_xref()
+    document.update_object(stream, "<<>>")
+    document.update_stream(stream, content)
+    document.xref_set_key(page.xref, "Resources", f"<</Font<</F1 {font} 0 R>>>>")
+    document.xref_set_key(page.xref, "Contents", f"{stream} 0 R")
+    document.xref_set_key(page.xref, "Rotate", str(0 if look.sideways else look.rotate))

@@ -15,6 +15,9 @@ from domain.errors import Rejected
 from domain.reason import Reason
 
 
+_ASTRAY = 0.45  # of the rows' distance: how far a trace's level may lie from where its name puts it
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
     """A piece of trace and the lead it shows; ``lead`` is empty for a rhythm strip without a label.
@@ -148,10 +151,13 @@ def _spacing(traces: Sequence[Trace]) -> float:
 
 
 def _labelled(rows: list[_Row], labels: Sequence[Label]) -> list[_Row]:
-    """Hang each line of labels on its row: all labels of a page stand equally far above (or below) their traces."""
+    """Hang each line of labels on its row: all labels of a page stand about equally far above (or below) their traces.
+
+    Raises ``Rejected`` where a name is left over.
+    """
     levels = np.array([row.level for row in rows])
-    spacing = float(np.min(np.diff(levels))) if len(rows) > 1 else 150.0
-    lines = _label_lines(labels, rows, spacing)
+    lines = _label_lines(labels, rows)
+    spacing = _line_spacing(lines, levels)
     found: dict[tuple[int | None, ...], float] = {}
     for line in lines:
         for level in levels:
@@ -174,26 +180,37 @@ def _labelled(rows: list[_Row], labels: Sequence[Label]) -> list[_Row]:
     ]
 
 
-def _label_lines(labels: Sequence[Label], rows: Sequence[_Row], spacing: float) -> list[tuple[Label, ...]]:
-    """Group labels that stand at one height, give or take, among or beside the traces."""
+def _label_lines(labels: Sequence[Label], rows: Sequence[_Row]) -> list[tuple[Label, ...]]:
+    """Group labels that stand at one height, give or take, among or beside the traces.
+
+    A name far above the first row counts, for a wandering trace may have left it; left out, it would shift all others.
+    """
     lines: list[list[Label]] = []
     left, right = min(row.x0 for row in rows), max(row.x1 for row in rows)
-    top, bottom = rows[0].level - spacing, rows[-1].level + spacing
+    room = 2.5 * float(np.median(np.diff([row.level for row in rows]))) if len(rows) > 1 else 150.0
+    top, bottom = rows[0].level - room, rows[-1].level + room
+    near = _line_spacing([], np.array([row.level for row in rows]))
     for label in sorted(labels, key=lambda label: label.y):
         if not (left - 0.1 * (right - left) < label.x0 < right and top < label.y < bottom):
             continue
-        if lines and label.y - lines[-1][0].y < max(4.0, 0.2 * spacing):
+        if lines and label.y - lines[-1][0].y < max(4.0, 0.2 * near):
             lines[-1].append(label)
         else:
             lines.append([label])
     return [tuple(sorted(line, key=lambda label: label.x0)) for line in lines]
 
 
+def _line_spacing(lines: Sequence[tuple[Label, ...]], levels: NDArray[np.float64]) -> float:
+    """Return how far apart rows are: their names stand evenly, where traces wander towards one another."""
+    heights = np.array([line[0].y for line in lines]) if len(lines) > 1 else levels
+    return float(np.min(np.diff(heights))) if heights.size > 1 else 150.0
+
+
 def _hang(heights: list[float], levels: NDArray[np.float64], spacing: float) -> tuple[int | None, ...]:
     hung: list[int | None] = []
     for height in heights:
         nearest = int(np.abs(levels - height).argmin())
-        taken = abs(levels[nearest] - height) > 0.33 * spacing or nearest in hung
+        taken = abs(levels[nearest] - height) > _ASTRAY * spacing or nearest in hung
         hung.append(None if taken else nearest)
     return tuple(hung)
 

@@ -1,6 +1,6 @@
 """One page of ink into leads on one time axis."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,10 +9,12 @@ from adapters.pages.grid import Pulse, find_grid, find_pulses
 from adapters.pages.ink import Ink, Points
 from adapters.pages.labels import find_labels, printed
 from adapters.pages.layout import Layout, Part, arrange
+from adapters.pages.places import borne_out, customary
 from adapters.pages.sample import Samples, sampled, single_valued
 from adapters.pages.scale import Scale, calibrate
 from adapters.pages.text import lines_of
 from adapters.pages.traces import find_traces, median_step
+from domain.ecg import ReadWarning
 from domain.errors import Rejected
 from domain.reason import Reason
 
@@ -38,7 +40,8 @@ def read_leads(page: Ink) -> PageLeads | None:
     stated = printed(lines_of(page.words))
     grid = find_grid(page.strokes, page.words)
     second_pt = grid * stated.speeds[0] if grid and len(stated.speeds) == 1 else None
-    layout = arrange(traces, find_labels(page.words), second_pt)
+    written = find_labels(page.words)
+    layout = arrange(traces, written or customary(traces), second_pt)
     pulses = find_pulses([stroke.points for stroke in page.strokes] + [cut for trace in traces for cut in trace.cut])
     right = max(float(part.points[-1, 0]) for part in (*layout.parts, *layout.strips))
     columns = len(layout.starts)
@@ -46,7 +49,13 @@ def read_leads(page: Ink) -> PageLeads | None:
     if (right - layout.starts[0]) / scale.pt_per_s > _LONGEST_S:
         raise Rejected(Reason.TOO_LARGE, f"a page of more than {_LONGEST_S:.0f} s")
     step = float(np.median([median_step(part.points[:, 0]) for part in layout.parts]))
-    return PageLeads(_leads(layout, scale, pulses), scale, scale.pt_per_s / step)
+    leads = _leads(layout, scale, pulses)
+    if written:
+        return PageLeads(leads, scale, scale.pt_per_s / step)
+    if not borne_out(leads):
+        raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "no lead names beside the traces")
+    doubted = replace(scale, warnings=(*scale.warnings, ReadWarning.LEADS_BY_PLACE))
+    return PageLeads(leads, doubted, scale.pt_per_s / step)
 
 
 def _leads(layout: Layout, scale: Scale, pulses: tuple[Pulse, ...]) -> dict[str, Samples]:

@@ -8,12 +8,16 @@ from adapters.pages.ink import Points
 
 Samples = NDArray[np.float64]
 
+_THINNED_HZ = 300.0  # IEC 60601-2-25 asks a cart for 150 Hz; fewer points a second were thinned for the page
+_AVERAGED = 0.25 / 24
+
 
 def sampled(time_s: Samples, value: Samples, rate_hz: float, count: int) -> Samples:
     """Interpolate ``value`` at ``k / rate_hz`` for ``k`` in ``range(count)``; NaN before the first and after the last.
 
     Evenly spaced points were samples: a cubic spline through them restores what lay between. Points of a drawing
-    program that thinned or rounded them are joined without overshoot (PCHIP).
+    program that thinned or rounded them are joined without overshoot (PCHIP). Evenly spaced points too few for an ECG
+    were averaged before they were thinned, and are sharpened a little.
     """
     wanted = np.full(count, np.nan)
     slack = 1e-3 / rate_hz
@@ -21,9 +25,23 @@ def sampled(time_s: Samples, value: Samples, rate_hz: float, count: int) -> Samp
     last = min(int(np.floor(time_s[-1] * rate_hz + 1e-2)), count - 1)
     at = np.clip(np.arange(first, last + 1) / rate_hz, time_s[0] - slack, time_s[-1] + slack)
     even = _evenly(time_s)
-    curve = PchipInterpolator(time_s, value) if even is None else CubicSpline(even, value)
+    curve = PchipInterpolator(time_s, value) if even is None else CubicSpline(even, _sharpened(even, value))
     wanted[first : last + 1] = curve(at)
     return wanted
+
+
+def _sharpened(time_s: Samples, value: Samples) -> Samples:
+    """Undo a quarter of what averaging over one step did to thinned points: a mean is v + v'' step^2 / 24.
+
+    A quarter, since a page does not say how it was thinned: against 38 PTB-XL records read back from 125 points/s it
+    gains 0.4 dB where 5 samples were averaged, 0.15 where 3, 0.02 behind a steep filter, and loses 0.07 where every
+    fourth sample was taken as it was. A whole one loses 0.7 dB there.
+    """
+    if value.size < 3 or (value.size - 1) > _THINNED_HZ * (time_s[-1] - time_s[0]):
+        return value
+    sharp = value.copy()
+    sharp[1:-1] -= _AVERAGED * np.diff(value, 2)
+    return sharp
 
 
 def _evenly(time_s: Samples) -> Samples | None:

@@ -1,0 +1,71 @@
+"""Lead names for a page that writes none: the customary order, borne out by the leads themselves, or nothing."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from adapters.pages.labels import Label
+from adapters.pages.sample import Samples
+from adapters.pages.traces import Trace
+from domain.ecg import LEADS
+
+_COLUMNS = {3: 4, 6: 2, 12: 1}
+_RESIDUAL = 0.02  # of the leads' power; another order leaves a third of it or more
+
+
+def customary(traces: Sequence[Trace]) -> tuple[Label, ...]:
+    """Name the traces of a 3x4, 6x2 or 12x1 page from the top, column by column; nothing where it is none of these.
+
+    Every lead is a trace of its own there: in a row drawn as one line, nothing shows where a lead ends. A trace over
+    all columns is a rhythm strip and stays without a name.
+    """
+    left, right = min(trace.x0 for trace in traces), max(trace.x1 for trace in traces)
+    columns = _columns([trace for trace in traces if trace.x1 - trace.x0 < 0.6 * (right - left)] or list(traces))
+    rows = len(columns[0])
+    if {len(column) for column in columns} != {rows} or _COLUMNS.get(rows) != len(columns):
+        return ()
+    return tuple(
+        Label(LEADS[rows * number + row], False, trace.x0, trace.x0, trace.level)
+        for number, column in enumerate(columns)
+        for row, trace in enumerate(sorted(column, key=lambda trace: trace.level))
+    )
+
+
+def _columns(traces: Sequence[Trace]) -> list[list[Trace]]:
+    columns: list[list[Trace]] = []
+    for trace in sorted(traces, key=lambda trace: trace.x0):
+        if columns and trace.x0 - columns[-1][0].x0 < 0.3 * (columns[-1][0].x1 - columns[-1][0].x0):
+            columns[-1].append(trace)
+        else:
+            columns.append([trace])
+    return columns
+
+
+def borne_out(leads: Mapping[str, Samples]) -> bool:
+    """Tell whether II = I + III and aVR + aVL + aVF = 0 hold, and aVR = -(I + II)/2 where they share their time.
+
+    In Cabrera's order the middle of the first three is the sum of its neighbours too, but the next three do not cancel.
+    """
+    limb = _together(leads, ("I", "II", "III"))
+    augmented = _together(leads, ("aVR", "aVL", "aVF"))
+    if limb is None or augmented is None:
+        return False
+    every = _together(leads, ("I", "II", "aVR"))
+    return (
+        _small(limb[1] - limb[0] - limb[2], limb)
+        and _small(augmented.sum(axis=0), augmented)
+        and (every is None or _small(every[2] + (every[0] + every[1]) / 2, every))
+    )
+
+
+def _together(leads: Mapping[str, Samples], names: Sequence[str]) -> Samples | None:
+    """Return the seconds all of them hold, each about its mean; ``None`` for less than a second, or for a flat one."""
+    if not set(names) <= set(leads):
+        return None
+    rows = np.array([leads[name] for name in names])
+    rows = rows[:, np.isfinite(rows).all(axis=0)]
+    return rows - rows.mean(axis=1, keepdims=True) if rows.shape[1] >= 500 and np.ptp(rows, axis=1).all() else None
+
+
+def _small(residual: Samples, leads: Samples) -> bool:
+    return float(np.mean(residual**2)) < _RESIDUAL * float(np.mean(leads**2))

@@ -1,0 +1,64 @@
+"""Names and rows: a trace keeps its own name when it wanders, and a page without names is read only where it proves them."""
+
+import numpy as np
+import pytest
+
+from adapters import pdf
+from adapters.pages.places import borne_out
+from config.schema import Reading
+from domain.ecg import LEADS, ReadWarning
+from domain.errors import Rejected
+from domain.reason import Reason
+from simulator.heart import ecg, varied
+from simulator.page import Look, write_pdf
+
+RATE = 500
+
+
+def _beats() -> np.ndarray:
+    return np.asarray(ecg(varied(3), 3), dtype=np.float64)
+
+
+SIGNAL = _beats()
+NAMELESS = Look(labels="none")
+
+
+def _likest(found: np.ndarray, signal: np.ndarray) -> str:
+    both = np.isfinite(found[:5000])
+    return LEADS[int(np.argmin([np.var(found[:5000][both] - row[: found.size][both]) for row in signal]))]
+
+
+@pytest.mark.parametrize("drift_mv", [0.3, 0.6, -0.5])
+def test_a_first_trace_that_drifts_from_its_name_shifts_no_other(drift_mv: float) -> None:
+    drifting = SIGNAL.copy()
+    drifting[0] -= drift_mv
+    drifting[1:6] += np.linspace(-0.2, 0.2, 5)[:, None]
+    (recording,) = pdf.read(write_pdf(drifting, RATE, layout="12x1"), "test", Reading())
+    assert {lead: _likest(found, drifting) for lead, found in recording.leads.items()} == {lead: lead for lead in LEADS}
+
+
+@pytest.mark.parametrize("layout", ["3x4", "3x4+1", "6x2", "12x1"])
+def test_leads_without_names_are_known_by_their_place_and_said_to_be(layout: str) -> None:
+    (recording,) = pdf.read(write_pdf(SIGNAL, RATE, layout=layout, look=NAMELESS), "test", Reading())
+    assert ReadWarning.LEADS_BY_PLACE in recording.warnings
+    assert {lead: _likest(found, SIGNAL) for lead, found in recording.leads.items()} == {lead: lead for lead in LEADS}
+
+
+CABRERA = [4, 0, 3, 1, 5, 2, *range(6, 12)]
+
+
+@pytest.mark.parametrize(
+    "order", [CABRERA, [1, 0, *range(2, 12)], [0, 2, 1, *range(3, 12)], [*range(6, 12), *range(6)]]
+)
+@pytest.mark.parametrize("layout", ["3x4", "6x2", "12x1"])
+def test_another_order_without_names_is_refused(layout: str, order: list[int]) -> None:
+    drawn = SIGNAL[order]
+    if order is CABRERA:
+        drawn = drawn * np.where(np.arange(12) == 2, -1.0, 1.0)[:, None]
+    with pytest.raises(Rejected) as refusal:
+        pdf.read(write_pdf(drawn, RATE, layout=layout, look=NAMELESS), "test", Reading())
+    assert refusal.value.reason is Reason.PAGE_NOT_UNDERSTOOD
+
+
+def test_flat_limb_leads_prove_nothing() -> None:
+    assert not borne_out({lead: np.zeros(5000) for lead in LEADS})
