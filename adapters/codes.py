@@ -72,7 +72,7 @@ _MEASUREMENTS = {
     ("SCP", "5.13.5-9"): "qrs_ms", ("MDC", "2:16156"): "qrs_ms", ("LN", "8633-0"): "qrs_ms",
     ("SCP", "5.13.5-11"): "qt_ms", ("MDC", "2:16160"): "qt_ms", ("LN", "8634-8"): "qt_ms",
     ("SCP", "5.10.2.5-5"): "qtc_ms", ("MDC", "2:15876"): "qtc_ms", ("MDC", "2:15880"): "qtc_ms",
-    ("MDC", "2:15892"): "qtc_ms", ("LN", "8636-3"): "qtc_ms",
+    ("MDC", "2:15892"): "qtcf_ms", ("LN", "8636-3"): "qtc_ms",
     ("SCP", "5.10.3-11"): "p_axis_deg", ("MDC", "2:16128"): "p_axis_deg",
     ("SCP", "5.10.3-13"): "qrs_axis_deg", ("MDC", "2:16132"): "qrs_axis_deg", ("LN", "8632-2"): "qrs_axis_deg",
     ("SCP", "5.10.3-15"): "t_axis_deg", ("MDC", "2:16136"): "t_axis_deg",
@@ -80,7 +80,7 @@ _MEASUREMENTS = {
 _REFERENCES = {  # ISO/IEEE 11073-10101 reference identifiers, as aECG writes them; some add _GL: over all leads
     "MDC_ECG_HEART_RATE": "heart_rate_bpm", "MDC_ECG_TIME_PD_RR": "rr_ms", "MDC_ECG_TIME_PD_P": "p_ms",
     "MDC_ECG_TIME_PD_PR": "pr_ms", "MDC_ECG_TIME_PD_QRS": "qrs_ms", "MDC_ECG_TIME_PD_QT": "qt_ms",
-    "MDC_ECG_TIME_PD_QTC": "qtc_ms", "MDC_ECG_TIME_PD_QTCB": "qtc_ms", "MDC_ECG_TIME_PD_QTCF": "qtc_ms",
+    "MDC_ECG_TIME_PD_QTC": "qtc_ms", "MDC_ECG_TIME_PD_QTCB": "qtc_ms", "MDC_ECG_TIME_PD_QTCF": "qtcf_ms",
     "MDC_ECG_ANGLE_P_FRONT": "p_axis_deg", "MDC_ECG_ANGLE_QRS_FRONT": "qrs_axis_deg",
     "MDC_ECG_ANGLE_T_FRONT": "t_axis_deg",
 }  # fmt: skip
@@ -91,8 +91,8 @@ _SCALE = {
 }
 _PLAUSIBLE = {
     "rr_ms": (150, 6000), "heart_rate_bpm": (10, 400), "p_ms": (20, 300), "pr_ms": (50, 700), "qrs_ms": (30, 400),
-    "qt_ms": (100, 1000), "qtc_ms": (100, 1000), "p_axis_deg": (-360, 360), "qrs_axis_deg": (-360, 360),
-    "t_axis_deg": (-360, 360),
+    "qt_ms": (100, 1000), "qtc_ms": (100, 1000), "qtcf_ms": (100, 1000), "p_axis_deg": (-360, 360),
+    "qrs_axis_deg": (-360, 360), "t_axis_deg": (-360, 360),
 }  # fmt: skip
 
 

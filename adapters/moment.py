@@ -40,5 +40,5 @@ def calendar(year: str | int, month: str | int, day: str | int) -> date | None:
     """Make a date of its parts, ``None`` where they are none."""
     try:
         return date(int(year), int(month), int(day))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.recording import MOST_LEADS
 from domain.errors import Rejected
 from domain.reason import Reason
 
@@ -14,15 +13,15 @@ _LAST = (1 << _BITS) - 2  # 1023 ends the data
 Counts = NDArray[np.int64]
 
 
-def unpacked(data: bytes, samples: int) -> list[Counts]:
-    """Decode each lead's chunk to ``samples`` counts at least. Raises ``Rejected`` for what is cut short or damaged."""
+def unpacked(data: bytes, most: int, samples: int) -> list[Counts]:
+    """Decode ``most`` leads to ``samples`` counts at least. Raises ``Rejected`` for what is cut short or damaged."""
     leads: list[Counts] = []
     place = 0
-    while place < len(data):
+    while place < len(data) and len(leads) < most:
         size = int.from_bytes(data[place : place + 4], "little", signed=True)
         first = int.from_bytes(data[place + 6 : place + _HEADER], "little", signed=True)
         chunk = data[place + _HEADER : place + _HEADER + max(size, 0)]
-        if size <= 0 or len(chunk) < size or len(leads) == MOST_LEADS:
+        if size <= 0 or len(chunk) < size:
             raise Rejected(Reason.UNDECODABLE, "XLI chunks cut short")
         leads.append(_integrated(_words(_lzw(chunk, 2 * samples)), first))
         place += _HEADER + size

@@ -11,7 +11,7 @@ from adapters.hl7_header import moment as stamp
 from adapters.recording import MOST_LEADS, Recording
 from adapters.strips import Strip, joined
 from adapters.xml_aecg_report import reported, statements
-from adapters.xml_tree import attribute, listed, number, text
+from adapters.xml_tree import LARGEST, attribute, listed, number, resolution, text
 from config.schema import Reading
 from domain.arrival import Format
 from domain.ecg import Device, Identifier, Patient, ReadWarning, Sex
@@ -22,6 +22,7 @@ _SEXES = {"M": Sex.MALE, "F": Sex.FEMALE, "UN": Sex.OTHER}
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 _UNSAID = {"", "?", "UNK", "NA", "N/A"}
 _BEAT_S = 2.0  # a series without a code is an averaged beat when it is shorter
+_SHORTEST_S = 1e-5  # between samples
 _MOST_SERIES = 64
 _MOST_SETS = 256
 _WHEN = ("effectiveTime", "activityTime")
@@ -105,7 +106,7 @@ def _axis(sequences: list[Element], zone: str) -> Axis:
         if kind in {"TIME_ABSOLUTE", "TIME_RELATIVE"}:
             step = number(attribute(sequence, "value", "value", "increment"))
             unit = _SECONDS.get(attribute(sequence, "unit", "value", "increment"))
-            if step is None or unit is None or not step > 0:
+            if step is None or unit is None or not _SHORTEST_S <= step * unit <= 1:
                 break
             rate_hz = round(1 / (step * unit), 6)
             return Axis(kind=kind, rate_hz=rate_hz, start_s=_head_s(sequence, kind, zone))
@@ -128,19 +129,24 @@ def _strip(sequence: Element, axis: Axis) -> Strip | None:
     if lead is None:
         return None
     value = sequence.find("value")
-    scale, unit = number(attribute(value, "value", "scale")), codes.millivolts(attribute(value, "unit", "scale"))
-    if scale is None or unit is None or not scale > 0:
-        raise Rejected(Reason.UNKNOWN_UNIT, "a lead's scale is not in uV, mV or V")
-    origin = number(attribute(value, "value", "origin") or "0")
-    origin_unit = codes.millivolts(attribute(value, "unit", "origin") or attribute(value, "unit", "scale"))
-    if origin is None or origin_unit is None:
-        raise Rejected(Reason.UNKNOWN_UNIT, "a lead's origin is not in uV, mV or V")
-    samples = listed(text(value, "digits")) * (scale * unit) + origin * origin_unit
+    unit_mv = codes.millivolts(attribute(value, "unit", "scale"))
+    mv_per_unit = resolution(number(attribute(value, "value", "scale")), unit_mv)
+    samples = listed(text(value, "digits")) * mv_per_unit + _origin_mv(value)
     if not len(samples):
         raise Rejected(Reason.NO_WAVEFORM, "a lead without digits")
     if lead == "-aVR":  # Cabrera's sequence stores it upside down
         lead, samples = "aVR", -samples
     return Strip(lead=lead, samples=samples, rate_hz=axis.rate_hz, start_s=axis.start_s or 0.0)
+
+
+def _origin_mv(value: Element | None) -> float:
+    origin = number(attribute(value, "value", "origin") or "0")
+    unit_mv = codes.millivolts(attribute(value, "unit", "origin") or attribute(value, "unit", "scale"))
+    if origin is None or unit_mv is None:
+        raise Rejected(Reason.UNKNOWN_UNIT, "a lead's origin is not in uV, mV or V")
+    if abs(origin) > LARGEST:
+        raise Rejected(Reason.BAD_VALUE, "a lead's origin that no ECG has")
+    return origin * unit_mv
 
 
 def _acquired_at(root: Element, series: Element, zone: str) -> tuple[datetime | None, tuple[ReadWarning, ...]]:

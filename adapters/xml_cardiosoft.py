@@ -8,7 +8,7 @@ from adapters.moment import calendar, moment
 from adapters.recording import MOST_LEADS, Recording, Samples
 from adapters.reports import reported, statements
 from adapters.strips import digest
-from adapters.xml_tree import attribute, listed, number, text
+from adapters.xml_tree import attribute, listed, number, resolution, text
 from config.schema import Reading
 from domain.arrival import Format
 from domain.ecg import Device, Identifier, Order, Patient, ReadWarning, Sex
@@ -64,9 +64,8 @@ def _leads(block: Element) -> dict[str, Samples]:
         raise Rejected(Reason.NO_WAVEFORM, "no lead's samples")
     if len(channels) > MOST_LEADS:
         raise Rejected(Reason.TOO_LARGE, f"more than {MOST_LEADS} leads")
-    mv_per_unit = (number(text(block, "Resolution")) or 0.0) * _MV_PER.get(attribute(block, "units", "Resolution"), 0.0)
-    if not mv_per_unit > 0:
-        raise Rejected(Reason.UNKNOWN_UNIT, "no resolution in uV or mV a unit")
+    unit_mv = _MV_PER.get(attribute(block, "units", "Resolution"))
+    mv_per_unit = resolution(number(text(block, "Resolution")), unit_mv)
     leads: dict[str, Samples] = {}
     for channel in channels:
         lead = codes.named(channel.get("lead") or "")

@@ -14,7 +14,7 @@ from adapters.moment import calendar, moment
 from adapters.recording import MOST_LEADS, Recording, Samples
 from adapters.reports import reported, statements
 from adapters.strips import digest
-from adapters.xml_tree import number, octets, text
+from adapters.xml_tree import number, octets, resolution, text
 from config.schema import Reading
 from domain.arrival import Format
 from domain.ecg import Device, Identifier, Measurements, Order, Patient, ReadWarning, Sex
@@ -26,9 +26,10 @@ _UNITS = {"MICROVOLTS": "uV", "MICROVOLT": "uV", "MILLIVOLTS": "mV", "MILLIVOLT"
 _DAY = re.compile(r"(\d{1,2})[-/](\d{1,2})[-/](\d{4})")  # month first (restecg.dtd)
 _MEASURED = (
     ("VentricularRate", "heart_rate_bpm", "bpm"), ("PRInterval", "pr_ms", "ms"), ("QRSDuration", "qrs_ms", "ms"),
-    ("QTInterval", "qt_ms", "ms"), ("QTCorrected", "qtc_ms", "ms"), ("PAxis", "p_axis_deg", "deg"),
-    ("RAxis", "qrs_axis_deg", "deg"), ("TAxis", "t_axis_deg", "deg"),
+    ("QTInterval", "qt_ms", "ms"), ("QTCorrected", "qtc_ms", "ms"), ("QTcFrederica", "qtcf_ms", "ms"),
+    ("PAxis", "p_axis_deg", "deg"), ("RAxis", "qrs_axis_deg", "deg"), ("TAxis", "t_axis_deg", "deg"),
 )  # fmt: skip
+_SUM = re.compile("[0-9]{1,10}")
 _SAME_MS = 4.0
 
 Raw = NDArray[np.signedinteger]
@@ -104,13 +105,11 @@ def _leads(block: Element) -> dict[str, Samples]:
 def _samples(channel: Element, encoded: bytes, rate_hz: float) -> Samples:
     """One lead in mV, NaN where padded or where the electrode was off."""
     raw = _integers(channel, encoded)
-    unit = codes.millivolts(_UNITS.get(text(channel, "LeadAmplitudeUnits").upper(), ""))
-    per_bit = number(text(channel, "LeadAmplitudeUnitsPerBit"))
-    if unit is None or per_bit is None or not per_bit > 0:
-        raise Rejected(Reason.UNKNOWN_UNIT, "a lead's amplitude units are not uV or mV a bit")
-    mask = padded(raw[:, None], None, rate_hz, np.array([unit * per_bit]))[:, 0]
+    unit_mv = codes.millivolts(_UNITS.get(text(channel, "LeadAmplitudeUnits").upper(), ""))
+    mv_per_bit = resolution(number(text(channel, "LeadAmplitudeUnitsPerBit")), unit_mv)
+    mask = padded(raw[:, None], None, rate_hz, np.array([mv_per_bit]))[:, 0]
     mask |= text(channel, "LeadOff").upper() == "TRUE"
-    return calibrated(raw, mask, unit * per_bit, 0.0)
+    return calibrated(raw, mask, mv_per_bit, 0.0)
 
 
 def _integers(channel: Element, encoded: bytes) -> Raw:
@@ -124,7 +123,7 @@ def _integers(channel: Element, encoded: bytes) -> Raw:
 def _check_sums(channels: list[Element], data: list[bytes]) -> None:
     """CRC-32 of each lead's bytes. Where none agrees the sender counts another way; one that does not is damage."""
     sums = [text(channel, "LeadDataCRC32") for channel in channels]
-    agree = [zlib.crc32(encoded) == int(said) for said, encoded in zip(sums, data, strict=True) if said.isdecimal()]
+    agree = [zlib.crc32(encoded) == int(said) for said, encoded in zip(sums, data, strict=True) if _SUM.fullmatch(said)]
     if any(agree) and not all(agree):
         raise Rejected(Reason.UNDECODABLE, "a lead's checksum disagrees with its samples")
 

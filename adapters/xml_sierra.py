@@ -11,7 +11,7 @@ from adapters.recording import MOST_LEADS, Recording, Samples
 from adapters.reports import reported, statements
 from adapters.strips import digest
 from adapters.xli import Counts, unpacked
-from adapters.xml_tree import attribute, listed, number, octets, text
+from adapters.xml_tree import LARGEST, attribute, listed, number, octets, resolution, text
 from config.schema import Reading
 from domain.arrival import Format
 from domain.ecg import LEADS, Device, Identifier, Measurements, Order, Patient, Sex
@@ -19,7 +19,7 @@ from domain.errors import Rejected
 from domain.reason import Reason
 
 _SEXES = {"MALE": Sex.MALE, "M": Sex.MALE, "FEMALE": Sex.FEMALE, "F": Sex.FEMALE}
-_MOST_SAMPLES = 600 * 16_000
+_MOST_SAMPLES = 32_000_000  # of all leads together
 _PULSE_S = 0.04  # leads that agree for so long hold the same calibration pulse, not the same heart
 _SOURCES = (  # 1.04, then 1.03
     "interpretations/interpretation/globalmeasurements", "interpretations/interpretation/interpretationmeasurements",
@@ -29,8 +29,8 @@ _MEASURED = (
     ("heartrate", "heart_rate_bpm", "bpm"), ("meanventrate", "heart_rate_bpm", "bpm"), ("rrint", "rr_ms", "ms"),
     ("pdur", "p_ms", "ms"), ("print", "pr_ms", "ms"), ("meanprint", "pr_ms", "ms"), ("qrsdur", "qrs_ms", "ms"),
     ("meanqrsdur", "qrs_ms", "ms"), ("qtint", "qt_ms", "ms"), ("meanqtint", "qt_ms", "ms"), ("qtcb", "qtc_ms", "ms"),
-    ("meanqtc", "qtc_ms", "ms"), ("pfrontaxis", "p_axis_deg", "deg"), ("qrsfrontaxis", "qrs_axis_deg", "deg"),
-    ("tfrontaxis", "t_axis_deg", "deg"),
+    ("meanqtc", "qtc_ms", "ms"), ("qtcf", "qtcf_ms", "ms"), ("pfrontaxis", "p_axis_deg", "deg"),
+    ("qrsfrontaxis", "qrs_axis_deg", "deg"), ("tfrontaxis", "t_axis_deg", "deg"),
 )  # fmt: skip
 
 
@@ -74,13 +74,16 @@ def read(root: Element, settings: Reading) -> tuple[Recording, ...]:
 def _leads(waves: Element, signal: Element | None, rate_hz: float) -> dict[str, Samples]:
     names = _names(waves, signal)
     duration_ms = number(attribute(waves, "durationperchannel"))
-    samples = round((duration_ms or 0.0) * rate_hz / 1000)
-    if not 0 < samples <= _MOST_SAMPLES:
+    length = (duration_ms or 0.0) * rate_hz / 1000
+    if not 1 <= length * len(names) <= _MOST_SAMPLES:
         raise Rejected(Reason.BAD_VALUE, "no duration, no rate, or more samples than an ECG has")
-    counts = _counts(waves, signal, names, samples)
+    counts = _counts(waves, signal, names, round(length))
     zero = number(attribute(waves, "signaloffset") or text(signal, "signaloffset")) or 0.0
-    per_unit = _uv_per_unit(waves, signal) / 1000
-    return {name: (row - zero) * per_unit for name, row in zip(names, counts, strict=True)}
+    if abs(zero) > LARGEST:
+        raise Rejected(Reason.BAD_VALUE, "a signal offset that no ECG has")
+    stated = attribute(waves, "resolution") or text(signal, "resolution") or text(signal, "signalresolution")
+    mv_per_unit = resolution(number(stated), 1e-3)
+    return {name: (row - zero) * mv_per_unit for name, row in zip(names, counts, strict=True)}
 
 
 def _names(waves: Element, signal: Element | None) -> list[str]:
@@ -97,24 +100,16 @@ def _names(waves: Element, signal: Element | None) -> list[str]:
     return names
 
 
-def _uv_per_unit(waves: Element, signal: Element | None) -> float:
-    stated = attribute(waves, "resolution") or text(signal, "resolution") or text(signal, "signalresolution")
-    resolution = number(stated)
-    if resolution is None or not resolution > 0:
-        raise Rejected(Reason.UNKNOWN_UNIT, "no resolution")
-    return resolution
-
-
 def _counts(waves: Element, signal: Element | None, names: list[str], samples: int) -> list[Samples]:
     compression = (attribute(waves, "compression") or attribute(waves, "compressmethod")).upper()
     if attribute(waves, "compressflag").upper() == "FALSE" or compression in {"", "NONE", "UNCOMPRESSED"}:
         return _plain(waves, signal, len(names), samples)
     if compression != "XLI" or attribute(waves, "dataencoding") != "Base64":
         raise Rejected(Reason.UNSUPPORTED_OBJECT, "a compression other than XLI")
-    rows = unpacked(octets("".join(waves.itertext())), samples)
+    rows = unpacked(octets("".join(waves.itertext())), len(names), samples)
     if len(rows) < len(names):
         raise Rejected(Reason.UNDECODABLE, "fewer leads than declared")
-    rows = [row[:samples] for row in rows[: len(names)]]
+    rows = [row[:samples] for row in rows]
     if tuple(names[:6]) == LEADS[:6]:
         rows = [*_limbs(rows[:6]), *rows[6:]]
     return [row.astype(np.float64) for row in rows]

@@ -17,9 +17,11 @@ from domain.errors import Rejected
 from domain.reason import Reason
 
 _MOST_BYTES = 64 * 2**20
-_MOST_ELEMENTS = 300_000  # a verbose aECG with a measurement matrix has 10,000
+_MOST_ELEMENTS = 100_000  # an aECG with each of twelve beats annotated has 1,500
 _DEEPEST = 100  # an aECG's lead annotations are 20 deep
 _LONGEST_LEAD = 40 * 2**20  # characters: ten minutes at 8000 Hz
+_FINEST_MV, _COARSEST_MV = 1e-7, 10.0
+LARGEST = 2.0**31  # of a count
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
@@ -124,6 +126,15 @@ def number(value: str) -> float | None:
     return found if math.isfinite(found) else None
 
 
+def resolution(value: float | None, unit_mv: float | None) -> float:
+    """Make mV a count of a stated number and its unit. Raises ``Rejected`` where either is not said or is no ECG's."""
+    if value is None or unit_mv is None or not value > 0:
+        raise Rejected(Reason.UNKNOWN_UNIT, "no resolution in uV, mV or V a count")
+    if not _FINEST_MV <= value * unit_mv <= _COARSEST_MV:
+        raise Rejected(Reason.BAD_VALUE, "a resolution that no ECG has")
+    return value * unit_mv
+
+
 def listed(values: str) -> Samples:
     """Samples written as decimal numbers, between blanks or commas. Raises ``Rejected``."""
     if len(values) > _LONGEST_LEAD:
@@ -132,8 +143,8 @@ def listed(values: str) -> Samples:
         samples = np.array(values.replace(",", " ").split(), dtype=np.float64)
     except ValueError:
         raise Rejected(Reason.BAD_VALUE, "a lead's samples are not numbers") from None
-    if not np.isfinite(samples).all():
-        raise Rejected(Reason.BAD_VALUE, "a lead's samples are not finite")
+    if not (np.abs(samples) <= LARGEST).all():  # NaN as well
+        raise Rejected(Reason.BAD_VALUE, "a lead's samples are not finite, or beyond 32 bits")
     return samples
 
 

@@ -1,10 +1,12 @@
 """Small ECGs in vendors' XML, made here: for what the real files do not show."""
 
 import base64
+import re
 import zlib
 
 import numpy as np
 
+NUMBER = re.compile(r"""(?<=[>"' ])-?[0-9.]+(?=[<"' ])""")
 LEADS8 = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 
 
