@@ -26,7 +26,7 @@ _MOST_RECORDINGS = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Group:
+class Group:
     """An OBR with its OBX, and whose it is."""
 
     pid: Segment
@@ -42,7 +42,7 @@ class _Group:
 
 
 @dataclass(frozen=True, slots=True)
-class _Context:
+class Context:
     """What holds for the whole message."""
 
     instance: str
@@ -54,6 +54,15 @@ class _Context:
 
 def read(payload: bytes, source: str, settings: Reading) -> tuple[Recording, ...]:
     """Read one message; ``source`` is ``hl7:<application>^<facility>``. Raises ``Rejected`` and nothing else."""
+    blocks, context = groups_of(payload, source, settings)
+    recordings = [r for block in blocks for r in _recordings(block, context)]
+    if len(recordings) > _MOST_RECORDINGS:
+        raise Rejected(Reason.TOO_LARGE, f"more than {_MOST_RECORDINGS} ECGs in a message")
+    return tuple(recordings)
+
+
+def groups_of(payload: bytes, source: str, settings: Reading) -> tuple[list[list[Group]], Context]:
+    """Split a message into each patient's groups. Raises ``Rejected``."""
     agreed = _agreed(source, settings)
     decoded = decode(payload, agreed.charset if agreed else None)
     if not decoded.text.startswith("MSH"):
@@ -62,12 +71,9 @@ def read(payload: bytes, source: str, settings: Reading) -> tuple[Recording, ...
     lines = list(segments(decoded.text, signs.field))
     header = lines[0].split(signs.field)
     doubts = (ReadWarning.CHARSET_ASSUMED,) if decoded.assumed else ()
-    context = _Context(header[9] if len(header) > 9 else "", source, settings, agreed, doubts)
+    context = Context(header[9] if len(header) > 9 else "", source, settings, agreed, doubts)
     version = header[11].split(signs.component)[0] if len(header) > 11 else ""
-    recordings = [r for block in _patients(lines[1:], signs, version) for r in _recordings(block, context)]
-    if len(recordings) > _MOST_RECORDINGS:
-        raise Rejected(Reason.TOO_LARGE, f"more than {_MOST_RECORDINGS} ECGs in a message")
-    return tuple(recordings)
+    return list(_patients(lines[1:], signs, version)), context
 
 
 def _agreed(source: str, settings: Reading) -> Hl7Sender | None:
@@ -80,11 +86,11 @@ def _agreed(source: str, settings: Reading) -> Hl7Sender | None:
     return next(matching, None)
 
 
-def _patients(lines: Sequence[str], signs: Separators, version: str) -> Iterator[list[_Group]]:
+def _patients(lines: Sequence[str], signs: Separators, version: str) -> Iterator[list[Group]]:
     """Yield each patient's groups; an OBX before any OBR belongs to a group of its own."""
     empty = Segment(signs)
     pid = pv1 = orc = empty
-    groups: list[_Group] = []
+    groups: list[Group] = []
     for line in lines:
         name = line[:3]
         if name == "PID":
@@ -96,19 +102,19 @@ def _patients(lines: Sequence[str], signs: Separators, version: str) -> Iterator
         elif name == "ORC":
             orc = parsed(line, signs, version)
         elif name == "OBR":
-            groups.append(_Group(pid, pv1, orc, parsed(line, signs, version), []))
+            groups.append(Group(pid, pv1, orc, parsed(line, signs, version), []))
             orc = empty
         elif name == "OBX":
             obx = row(line, signs)
             if not groups:
-                groups.append(_Group(pid, pv1, orc, empty, []))
+                groups.append(Group(pid, pv1, orc, empty, []))
             if counts(obx) and groups[-1].obr.part(25).upper() != "X":  # table 0123: no results
                 groups[-1].rows.append(obx)
     if groups:
         yield groups
 
 
-def _recordings(groups: Sequence[_Group], context: _Context) -> Iterator[Recording]:
+def _recordings(groups: Sequence[Group], context: Context) -> Iterator[Recording]:
     """One patient's ECGs."""
     native, instead = _waveforms(groups, context.agreed)
     taken = {group.time for group in native}
@@ -125,10 +131,10 @@ def _recordings(groups: Sequence[_Group], context: _Context) -> Iterator[Recordi
             yield _under(page, group, _rows(group, ecgs, groups), context, alone=len(pages) == 1)
 
 
-def _waveforms(groups: Sequence[_Group], agreed: Hl7Sender | None) -> tuple[dict[_Group, Waveform], list[_Group]]:
+def _waveforms(groups: Sequence[Group], agreed: Hl7Sender | None) -> tuple[dict[Group, Waveform], list[Group]]:
     """Read the waveforms; also the groups whose pages stand in for one that cannot be read. Raises where none does."""
-    native: dict[_Group, Waveform] = {}
-    unreadable: list[tuple[_Group, Rejected]] = []
+    native: dict[Group, Waveform] = {}
+    unreadable: list[tuple[Group, Rejected]] = []
     for group in groups:
         try:
             found = waveform(group.rows, agreed)
@@ -137,7 +143,7 @@ def _waveforms(groups: Sequence[_Group], agreed: Hl7Sender | None) -> tuple[dict
             continue
         if found is not None:
             native[group] = found
-    instead: list[_Group] = []
+    instead: list[Group] = []
     for group, reason in unreadable:
         pages = _instead(group, [other for other in groups if other not in native])
         if not pages:
@@ -146,7 +152,7 @@ def _waveforms(groups: Sequence[_Group], agreed: Hl7Sender | None) -> tuple[dict
     return native, instead
 
 
-def _instead(group: _Group, others: Sequence[_Group]) -> list[_Group]:
+def _instead(group: Group, others: Sequence[Group]) -> list[Group]:
     """Its own page, else those of its time, else those that may be of its time since one of the two says none."""
     shown = [other for other in others if documents(other.rows)]
     if group in shown:
@@ -155,7 +161,7 @@ def _instead(group: _Group, others: Sequence[_Group]) -> list[_Group]:
     return same or [other for other in shown if "" in (other.time, group.time)]
 
 
-def _rows(group: _Group, ecgs: Collection[_Group], groups: Sequence[_Group]) -> list[Row]:
+def _rows(group: Group, ecgs: Collection[Group], groups: Sequence[Group]) -> list[Row]:
     """What is said of the group's ECG: its own rows, then those of its time that can be about no other ECG.
 
     A message may hold other orders, a laboratory's with a heart rate of another hour. A group without a time is about
@@ -174,7 +180,7 @@ def _bare(found: Waveform) -> Recording:
 
 
 def _under(
-    recording: Recording, group: _Group, rows: Sequence[Row], context: _Context, *, alone: bool = True
+    recording: Recording, group: Group, rows: Sequence[Row], context: Context, *, alone: bool = True
 ) -> Recording:
     """Put the message's header over a waveform or a page; what the message says wins over what a page shows.
 
@@ -182,7 +188,7 @@ def _under(
     """
     said, odd = reported(rows) if alone else (Measurements(), False)
     of_order = order(group.orc, group.obr, group.pv1)
-    at, assumed = _acquired(group, context.settings.timezone)
+    at, assumed = acquired(group, context.settings.timezone)
     doubts = (ReadWarning.TIME_ZONE_ASSUMED,) if assumed else ()
     return replace(
         envelope.under(recording, patient(group.pid), at, doubts, alone=alone),
@@ -195,8 +201,8 @@ def _under(
     ).warn(*context.doubts, *((ReadWarning.MEASUREMENT_UNIT_ODD,) if odd else ()))
 
 
-def _acquired(group: _Group, zone: str) -> tuple[datetime | None, bool]:
-    """OBR-7, else the first OBX-14."""
+def acquired(group: Group, zone: str) -> tuple[datetime | None, bool]:
+    """OBR-7, else the first OBX-14; and whether its zone was assumed."""
     for text in (group.time, *(obx.part(14) for obx in group.rows)):
         at, assumed = moment(text, zone)
         if at is not None:

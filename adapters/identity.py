@@ -19,10 +19,12 @@ from adapters.signal import resampled
 from domain.ecg import LEADS, RATE_HZ, Ecg, Order, Patient
 from domain.errors import Permanent
 from domain.reason import Reason
+from domain.report import Report
 from domain.seen import Seen, Source
 
 POINTS_HZ = 125
 APART = timedelta(minutes=5)  # more than a cart's clock and an order's time usually differ
+_SAME_MINUTE, _SAME_ORDER = timedelta(minutes=1), timedelta(days=1)
 _CHANGE = 10  # points: 80 ms, so that QRS complexes (5 to 15 Hz) weigh most and wander below 0.5 Hz hardly anything
 _LONGEST_S = 20
 _SLACK = 38  # points: two doors may disagree by 0.3 s about where a recording begins
@@ -31,6 +33,7 @@ _LEAST_LEADS = 4
 _AT_ONCE = 4  # leads compared before the next are looked at
 _RECORD_NUMBERS = {"", "MR", "MRN", "PI", "PT"}  # types that name a person: no visit, account or insurance
 _UNKNOWN = -128
+_PICTURE = "image"  # Origin.format of what was read off a picture file
 _HEAD = struct.Struct("<BI")
 _VERSION = 1
 
@@ -57,11 +60,50 @@ def seen(ecg: Ecg) -> Seen:
         patients=persons(ecg.patient),
         acquired_at=at,
         clock=at.replace(tzinfo=None) if at else None,
-        source=Source.VECTOR if ecg.origin.digitised else Source.NATIVE,
+        source=_source(ecg),
         quarters=round(np.count_nonzero(~np.isnan(ecg.signal)) / RATE_HZ / 30),
         print=b"" if _averaged(ecg) else fingerprint(ecg.signal),
         orders=numbers(ecg.order),
     )
+
+
+def _source(ecg: Ecg) -> Source:
+    if not ecg.origin.digitised:
+        return Source.NATIVE
+    return Source.RASTER if ecg.origin.format == _PICTURE else Source.VECTOR
+
+
+def seen_of(report: Report) -> Seen:
+    """Keep of what was said of an ECG what finds the ECG."""
+    at = report.acquired_at
+    return Seen(
+        patients=persons(report.patient),
+        acquired_at=at,
+        clock=at.replace(tzinfo=None) if at else None,
+        source=Source.SAID,
+        quarters=0,
+        print=b"",
+        orders=numbers(report.order),
+    )
+
+
+def by_order(said: Seen, ecg: Seen) -> bool:
+    """Whether what was said is of this ECG's order: same number, no other patient, within a day where both say when."""
+    away = _away(said, ecg)
+    other = said.patients and ecg.patients and not said.patients & ecg.patients
+    return bool(said.orders & ecg.orders) and not other and (away is None or away <= _SAME_ORDER)
+
+
+def says_whose(said: Seen, ecg: Seen) -> bool:
+    """Whether the order's number and the time both agree: numbers of two departments may be the same."""
+    away = _away(said, ecg)
+    return by_order(said, ecg) and away is not None and away <= APART
+
+
+def by_minute(said: Seen, ecg: Seen) -> bool:
+    """Whether what was said is of the same patient and minute."""
+    away = _away(said, ecg)
+    return bool(said.patients & ecg.patients) and away is not None and away <= _SAME_MINUTE
 
 
 def persons(patient: Patient) -> frozenset[str]:
@@ -140,9 +182,9 @@ def compare(first: Seen, second: Seen) -> Sameness:
 
 def _needed(first: Seen, second: Seen) -> float | None:
     """How alike the signals must be, ``None`` when the times rule it out; samples and samples must always be alike."""
-    if first.acquired_at is None or second.acquired_at is None or first.clock is None or second.clock is None:
+    away = _away(first, second)
+    if away is None or first.clock is None or second.clock is None:
         return SAME_HOUR_R
-    away = min(abs(first.acquired_at - second.acquired_at), abs(first.clock - second.clock))
     if away > APART:
         return None
     if first.source is second.source is Source.NATIVE:
@@ -151,6 +193,13 @@ def _needed(first: Seen, second: Seen) -> float | None:
         return SAME_MOMENT_R
     whole = 0 in (first.clock.second, second.clock.second)  # many pages print no seconds
     return SAME_MINUTE_R if whole and away < timedelta(minutes=1) else SAME_HOUR_R
+
+
+def _away(first: Seen, second: Seen) -> timedelta | None:
+    """How far apart, as moments or as clocks read, whichever is nearer; ``None`` where either does not say when."""
+    if first.acquired_at is None or second.acquired_at is None or first.clock is None or second.clock is None:
+        return None
+    return min(abs(first.acquired_at - second.acquired_at), abs(first.clock - second.clock))
 
 
 def _by_signal(a: Points, b: Points, needed: float) -> Sameness:

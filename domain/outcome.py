@@ -25,6 +25,7 @@ class Settlement:
 
     ``sightings``: its ECGs as they are to be remembered, given how far the worker had ``looked``. ``superseded``: keys
     of earlier findings and of what takes their place; messages may be theirs. ``attached``: whose ECGs of others are.
+    ``linked``: arrival and part of what was said of one of its ECGs before it came, and the ECG's name.
     """
 
     outcome: Outcome
@@ -35,6 +36,7 @@ class Settlement:
     sightings: tuple[Sighting, ...] = ()
     superseded: Mapping[str, str] = field(default_factory=dict)
     attached: tuple[Attachment, ...] = ()
+    linked: Mapping[tuple[int, int], str] = field(default_factory=dict)
     looked: Looked | None = None
 
     def __post_init__(self) -> None:

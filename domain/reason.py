@@ -32,6 +32,7 @@ class Reason(StrEnum):
     # read, and no ECG in it, or none that is new: the arrival is ignored
     NO_ECG = "no_ecg"
     SAME_ECG = "same_ecg"
+    MEASUREMENTS_ONLY = "measurements_only"
     # read, and not fit to score: the models abstain
     LEAD_MISSING = "lead_missing"
     LEAD_FLAT = "lead_flat"

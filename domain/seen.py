@@ -5,11 +5,13 @@ from datetime import datetime
 from enum import IntEnum
 
 from domain.ecg import Identifier
+from domain.report import Report
 
 
 class Source(IntEnum):
     """How near to the recorder the samples are; the higher wins."""
 
+    SAID = -1  # none came: only what a message says of them
     RASTER = 0  # read off pixels
     VECTOR = 1  # read off a page's drawn lines
     NATIVE = 2  # the samples themselves
@@ -41,20 +43,25 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """An ECG that is kept already. ``ecg`` names the recording: all that came of it through any door carry the same."""
+    """An ECG that is kept already. ``ecg`` names the recording: all that came of it through any door carry the same.
+
+    ``identifiers``: whose it is, where it is only what a message says of one.
+    """
 
     arrival_id: int
     part: int
     ecg: str
     seen: Seen
+    identifiers: tuple[Identifier, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
     """What was decided of a recording before: the finding's key, of which ECG, and who heard of it.
 
-    ``worth``: its ECG's, ``None`` where that is not known any more. ``scored``: a model answered. ``critical``: the
-    outputs that were; ``alerted``: a person was told, or is about to be. ``current``: nothing has taken its place yet.
+    ``worth``: its ECG's, ``None`` where that is not known any more. ``current``: nothing has taken its place yet.
+    ``scored``: a model answered. ``critical``: the outputs that were, each with its level. ``alerted``: a person was
+    told, or is about to be.
     """
 
     key: str
@@ -64,7 +71,7 @@ class Past:
     current: bool
     scored: bool
     identifiers: tuple[Identifier, ...]
-    critical: frozenset[str]
+    critical: frozenset[tuple[str, str]]
     alerted: bool
 
 
@@ -83,7 +90,8 @@ class Attachment:
 class Sighting:
     """One ECG of an arrival as it is to be remembered.
 
-    ``finding``: the key of what was decided of it. ``named``: the EHR would know its patient.
+    ``finding``: the key of what was decided of it. ``named``: the EHR would know its patient. ``said``: what a message
+    says of an ECG, in place of one.
     """
 
     part: int
@@ -91,6 +99,7 @@ class Sighting:
     seen: Seen
     finding: str | None = None
     named: bool = True
+    said: Report | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,6 +102,7 @@ def work(settings: Settings) -> None:
             clock=now,
             stuck=stop.set,
             memory=Memory(database),
+            said=reader.said,
         )
         health.ready()
         _run_loops([("work", queue)], health, stop, finish_s=settings.reading.timeout_s + 10)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from adapters.identity import Sameness, compare, persons, seen
+from adapters.identity import Sameness, by_minute, by_order, compare, persons, says_whose, seen
 from config.schema import Settings
 from delivery.subject import identifiers, record_numbers
 from delivery.superseded import superseding
@@ -22,6 +22,9 @@ class Memory(Protocol):
 
     def like(self, arrival_id: int, seen: Seen) -> tuple[Known, ...]:
         """What may be the same by patient and time."""
+
+    def said(self, arrival_id: int, seen: Seen) -> tuple[Known, ...]:
+        """What was said of an ECG that may be this one."""
 
     def past(self, arrival_id: int, part: int, ecg: str) -> tuple[Past, ...]:
         """What was decided of a recording."""
@@ -43,6 +46,10 @@ class Nothing:
         """Nothing is like it."""
         return ()
 
+    def said(self, arrival_id: int, seen: Seen) -> tuple[Known, ...]:
+        """Nothing was said of it."""
+        return ()
+
     def past(self, arrival_id: int, part: int, ecg: str) -> tuple[Past, ...]:
         """Nothing was decided."""
         return ()
@@ -62,6 +69,7 @@ class Place:
 
     ``key``: names it for ``finding_key``; another one once it was attached, for the EHR keeps what it has under a key.
     ``name``: the recording's, the same for all its copies. ``past``: what was decided of them, its own included.
+    ``said``: what messages without an ECG say of it and of none before.
     """
 
     arrival_id: int
@@ -71,6 +79,7 @@ class Place:
     ecg: Ecg
     seen: Seen
     past: tuple[Past, ...]
+    said: tuple[Known, ...]
 
     @property
     def others(self) -> tuple[Past, ...]:
@@ -91,17 +100,21 @@ class Place:
 
 def place(arrival_id: int, part: int, key: str, ecg: Ecg, memory: Memory, settings: Settings) -> Place:
     """Find an ECG's place; whoever's it was said to be, or a copy of it says it is, it becomes."""
-    said = [one for one in memory.attached(arrival_id) if one.part in (0, part)]
-    if said:
-        ecg, key = of_patient(ecg, said[-1].identifiers), f"{key}#{said[-1].id}"
+    attached = [one for one in memory.attached(arrival_id) if one.part in (0, part)]
+    if attached:
+        ecg, key = of_patient(ecg, attached[-1].identifiers), f"{key}#{attached[-1].id}"
     about = seen(ecg)
     name = _copied(about, memory.like(arrival_id, about)) or f"{arrival_id}.{part}"
     past = memory.past(arrival_id, part, name)
-    named = [one.identifiers for one in past if one.arrival_id != arrival_id and is_named(one.identifiers, settings)]
+    said = [one for one in memory.said(arrival_id, about) if by_order(one.seen, about) or by_minute(one.seen, about)]
+    told = [one.identifiers for one in said if says_whose(one.seen, about)]
+    told += [one.identifiers for one in past if one.arrival_id != arrival_id]
+    named = [whose for whose in told if is_named(whose, settings)]
     if named and not is_named(ecg.patient.identifiers, settings):
         ecg = of_patient(ecg, named[-1])
         about = replace(about, patients=persons(ecg.patient))
-    return Place(arrival_id=arrival_id, part=part, key=key, name=name, ecg=ecg, seen=about, past=past)
+    new = tuple(one for one in said if one.ecg == f"{one.arrival_id}.{one.part}")
+    return Place(arrival_id=arrival_id, part=part, key=key, name=name, ecg=ecg, seen=about, past=past, said=new)
 
 
 def _copied(about: Seen, known: Sequence[Known]) -> str | None:
@@ -122,20 +135,30 @@ def is_named(whose: tuple[Identifier, ...], settings: Settings) -> bool:
     return bool(identifiers(patient, settings.fhir.patient) if settings.fhir else record_numbers(patient))
 
 
-def told_of(place: Place, standing: Past, memory: Memory, settings: Settings) -> tuple[Attachment, ...]:
-    """Whose the standing copy is, where only this one says so."""
+def owner(about: Seen, known: Sequence[Known]) -> str | None:
+    """The recording of which something was said; ``None``: of none that is there, or it might be of several."""
+    for belongs in (by_order, by_minute):
+        names = {one.ecg for one in known if belongs(about, one.seen)}
+        if names:
+            return names.pop() if len(names) == 1 else None
+    return None
+
+
+def told_of(
+    arrival_id: int, whose: tuple[Identifier, ...], standing: Past, memory: Memory, settings: Settings
+) -> tuple[Attachment, ...]:
+    """Whose the ECG is of which a result stands, where only arrival ``arrival_id`` says so."""
     known = is_named(standing.identifiers, settings) or memory.attached(standing.arrival_id)
-    if known or not is_named(place.ecg.patient.identifiers, settings):
+    if known or not is_named(whose, settings):
         return ()
-    by = f"arrival {place.arrival_id}"
-    whose = place.ecg.patient.identifiers
+    by = f"arrival {arrival_id}"
     return (Attachment(arrival_id=standing.arrival_id, part=standing.part, identifiers=whose, by=by),)
 
 
 def unheard(outgoing: Sequence[Outgoing], finding: Finding, place: Place) -> tuple[Outgoing, ...]:
     """Leave alerts out when people were alerted to the same of the same recording."""
     heard = {name for one in place.past if one.alerted and one.key != finding.key for name in one.critical}
-    critical = {one.score.output.value for one in finding.assessments if one.severity is Severity.CRITICAL}
+    critical = {(one.score.output.value, one.level) for one in finding.assessments if one.severity is Severity.CRITICAL}
     return tuple(one for one in outgoing if one.channel.startswith("fhir:") or not critical <= heard)
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from adapters.identity import says_whose, seen_of
 from config.schema import Settings
 from delivery.route import messages
 from domain.arrival import Arrival
@@ -15,14 +16,16 @@ from domain.finding import Abstention, Finding, Score
 from domain.outcome import Outcome, Settlement
 from domain.outgoing import Outgoing
 from domain.reason import Reason
-from domain.seen import Past, Sighting
+from domain.report import Report
+from domain.seen import Attachment, Past, Sighting
 from ecgd import loop
-from ecgd.doors import Memory, Nothing, Place, is_named, place, taken_back, told_of, unheard
+from ecgd.doors import Memory, Nothing, Place, is_named, owner, place, taken_back, told_of, unheard
 from ecgd.drawings import with_drawings
 from inference.decide import decide
 
 Read = Callable[[Arrival], tuple[Ecg, ...]]
 Answer = Callable[[Ecg], tuple[Score | Abstention, ...]]
+Said = Callable[[Arrival], tuple[Report, ...]]
 NOTHING = Nothing()
 
 
@@ -50,16 +53,18 @@ def process(
     settings: Settings,
     clock: Callable[[], datetime],
     memory: Memory = NOTHING,
+    said: Said = lambda _: (),
 ) -> Settlement:
     """Take one arrival all the way. Raises Transient or Permanent where it is not the arrival's fault."""
     timings: dict[str, float] = {}
     try:
         with _timed(timings, "read"):
             ecgs = read(arrival)
+            reports = said(arrival) if not ecgs else ()
     except Rejected as error:
         return Settlement(outcome=Outcome.QUARANTINED, reason=error.reason, timings=timings)
     if not ecgs:
-        return Settlement(outcome=Outcome.IGNORED, reason=Reason.NO_ECG, timings=timings)
+        return _without(arrival_id, reports, memory, settings, timings)
 
     with _timed(timings, "recognise"):
         looked = memory.looked(arrival_id)
@@ -84,8 +89,39 @@ def process(
         sightings=tuple(_sighting(one, settings) for one in verdicts),
         superseded=superseded,
         attached=tuple(
-            said for one in verdicts if one.stands for said in told_of(one.place, one.stands, memory, settings)
+            each
+            for one in verdicts
+            if one.stands
+            for each in told_of(arrival_id, one.place.ecg.patient.identifiers, one.stands, memory, settings)
         ),
+        linked={(each.arrival_id, each.part): one.name for one in places for each in one.said},
+        looked=looked,
+    )
+
+
+def _without(
+    arrival_id: int, reports: tuple[Report, ...], memory: Memory, settings: Settings, timings: dict[str, float]
+) -> Settlement:
+    """A message without an ECG: what it says of one is kept, and linked to the one it belongs to."""
+    if not reports:
+        return Settlement(outcome=Outcome.IGNORED, reason=Reason.NO_ECG, timings=timings)
+    looked = memory.looked(arrival_id)
+    sightings, attached = [], list[Attachment]()
+    for part, report in enumerate(reports, start=1):
+        about = seen_of(report)
+        known = memory.like(arrival_id, about)
+        name = owner(about, known) or f"{arrival_id}.{part}"
+        sightings.append(Sighting(part=part, ecg=name, seen=about, said=report))
+        certain = any(says_whose(about, one.seen) for one in known if one.ecg == name)
+        for standing in memory.past(arrival_id, part, name) if certain else ():
+            if standing.current:
+                attached += told_of(arrival_id, report.patient.identifiers, standing, memory, settings)
+    return Settlement(
+        outcome=Outcome.IGNORED,
+        reason=Reason.MEASUREMENTS_ONLY,
+        timings=timings,
+        sightings=tuple(sightings),
+        attached=tuple(attached),
         looked=looked,
     )
 

@@ -16,7 +16,7 @@ from domain.outcome import Settlement
 from domain.reason import Reason
 from ecgd import health, loop
 from ecgd.doors import Memory
-from ecgd.pipeline import NOTHING, Answer, Read, process
+from ecgd.pipeline import NOTHING, Answer, Read, Said, process
 from store.jobs import Job, Jobs, Overtaken
 from store.outbox import Message, Outbox
 from store.retry import next_attempt
@@ -41,9 +41,10 @@ class JobQueue:
         clock: Clock,
         stuck: Callable[[], None],
         memory: Memory = NOTHING,
+        said: Said = lambda _: (),
     ) -> None:
         self._jobs, self._read, self._score, self._settings, self._clock = jobs, read, score, settings, clock
-        self._memory = memory
+        self._memory, self._said = memory, said
         self._stuck, self._failed = stuck, set[int]()
 
     def claim(self) -> Job | None:
@@ -86,6 +87,7 @@ class JobQueue:
                 settings=self._settings,
                 clock=self._clock,
                 memory=self._memory,
+                said=self._said,
             )
             try:
                 return settlement, self._jobs.settle(job, settlement)

@@ -22,18 +22,22 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from config.schema import Reading
 from domain.arrival import Arrival, Format
 from domain.ecg import Ecg
 from domain.errors import Permanent, Rejected
 from domain.reason import Reason
+from domain.report import Report
 from ecgd import facts
 
 _LENGTHS = struct.Struct("<IQ")  # JSON header, bytes that follow it
 _MOST = 1 << 30
 _START_S = 60.0
 _PR_SET_PDEATHSIG = 1
+ECGS, REPORTS = "ecgs", "reports"
+_REPORT = TypeAdapter(Report)
 
 Blob = bytes | memoryview
 
@@ -47,9 +51,17 @@ class Reader:
 
     def read(self, arrival: Arrival) -> tuple[Ecg, ...]:
         """``adapters.formats.read`` at arm's length. Raises Rejected, also with READER_TIMEOUT, _MEMORY, _CRASHED."""
+        return _ecgs(*self._asked(arrival, ECGS))
+
+    def said(self, arrival: Arrival) -> tuple[Report, ...]:
+        """``adapters.hl7_report.said`` at arm's length; raises as ``read`` does."""
+        header, _ = self._asked(arrival, REPORTS)
+        return tuple(map(_REPORT.validate_python, header[REPORTS]))
+
+    def _asked(self, arrival: Arrival, what: str) -> tuple[dict[str, Any], memoryview]:
         for _ in range(2):  # a child killed from outside is not the file's fault: it gets one more try
             try:
-                return self._child.ask(arrival)
+                return self._child.ask(arrival, what)
             except EOFError:
                 self._restart()
             except Permanent:
@@ -82,17 +94,19 @@ class _Child:
         )
         self._ready = False
 
-    def ask(self, arrival: Arrival) -> tuple[Ecg, ...]:
+    def ask(self, arrival: Arrival, what: str) -> tuple[dict[str, Any], memoryview]:
         assert self._process.stdin
         self._await_ready()
         head = {"key": arrival.key, "format": arrival.format, "source": arrival.source}
-        head["received_at"] = arrival.received_at.isoformat()
+        head |= {"received_at": arrival.received_at.isoformat(), "what": what}
         try:
             _send(self._process.stdin, head, [arrival.payload])
         except BrokenPipeError as error:
             raise EOFError from error
         answer, body = self._receive(self._timeout_s)
-        return _ecgs(answer, body)
+        if "reason" in answer:
+            raise Rejected(Reason(answer["reason"]), answer["detail"])
+        return answer, body
 
     def _await_ready(self) -> None:
         if not self._ready:
@@ -143,10 +157,8 @@ def _write_all(pipe: IO[bytes], data: Blob) -> None:
 
 
 def _ecgs(answer: dict[str, Any], body: memoryview) -> tuple[Ecg, ...]:
-    if "reason" in answer:
-        raise Rejected(Reason(answer["reason"]), answer["detail"])
     ecgs, offset = [], 0
-    for item in answer["ecgs"]:
+    for item in answer[ECGS]:
         arrays: dict[str, NDArray[Any]] = {}
         for name, kind, shape in item["arrays"]:
             dtype = np.dtype({"f4": np.float32, "u1": np.uint8}[kind])
@@ -167,7 +179,7 @@ def _answer(ecgs: tuple[Ecg, ...]) -> tuple[dict[str, Any], list[Blob]]:
         kinds = [[name, f"{a.dtype.kind}{a.dtype.itemsize}", list(a.shape)] for name, a in arrays]
         items.append({"facts": facts.dump(ecg), "arrays": kinds})
         blobs += [array.data.cast("B") for _, array in arrays]
-    return {"ecgs": items}, blobs
+    return {ECGS: items}, blobs
 
 
 def _serve(settings: Reading) -> None:
@@ -177,16 +189,24 @@ def _serve(settings: Reading) -> None:
     sys.excepthook = _last_words
     _limit(settings)
     sys.modules["pymupdf.layout"] = None  # type: ignore[assignment] # an ONNX model that nobody asks: 0.7 s at start
-    from adapters import formats  # the parsers' libraries are loaded here, never in the parent
+    from adapters import formats, hl7_report  # the parsers' libraries are loaded here, never in the parent
 
     _send(pipe_out, {"ready": True}, [])
     while size := _read(pipe_in, _LENGTHS.size):
         head, body = _LENGTHS.unpack(size)
         header, payload = json.loads(_read(pipe_in, head)), _read(pipe_in, body)
+        what = header.pop("what")
         try:
             header["format"] = Format(header["format"])
             header["received_at"] = datetime.fromisoformat(header["received_at"])
-            answer = _answer(formats.read(Arrival(payload=payload, **header), settings))
+            arrival = Arrival(payload=payload, **header)
+            if what == ECGS:
+                answer = _answer(formats.read(arrival, settings))
+            else:
+                answer = (
+                    {REPORTS: [_REPORT.dump_python(one, mode="json") for one in hl7_report.said(arrival, settings)]},
+                    [],
+                )
         except Rejected as error:
             answer = {"reason": error.reason, "detail": error.detail}, []
         except MemoryError:

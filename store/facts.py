@@ -12,6 +12,7 @@ from typing import Any
 
 from domain.ecg import Ecg
 from domain.finding import Finding, Score
+from domain.report import Report
 
 VERSION = 1
 
@@ -32,6 +33,12 @@ def facts(finding: Finding) -> dict[str, Any]:
         "abstentions": _plain(finding.abstentions),
         "ecg": _ecg(finding.ecg),
     }
+
+
+def said(report: Report) -> dict[str, Any]:
+    """Turn what a message says of an ECG into what JSON can hold; its words are left out like an ECG's."""
+    kept = {"reported": report.reported, "order": report.order, "identifiers": report.patient.identifiers}
+    return {"version": VERSION, **{name: _plain(value) for name, value in kept.items()}}
 
 
 def _score(score: Score) -> dict[str, Any]:

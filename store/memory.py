@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from domain.ecg import Identifier
 from domain.seen import Attachment, Known, Looked, Past, Seen, Sighting, Source
+from store import facts
 from store.database import Database
 from store.tables import EPOCH, JobState, MessageState, attachments, findings, jobs, marks, outbox, recordings
 from store.wake import WORK
@@ -33,9 +34,16 @@ class Memory:
             return looked(connection, arrival_id)
 
     def like(self, arrival_id: int, seen: Seen) -> tuple[Known, ...]:
-        """Other arrivals' ECGs that may be the same by patient and time, the newest first."""
+        """Other arrivals' ECGs that may be the same by patient, time or order, the newest first."""
+        return self._known(_candidates(arrival_id, seen).where(recordings.c.source > Source.SAID))
+
+    def said(self, arrival_id: int, seen: Seen) -> tuple[Known, ...]:
+        """What other arrivals said of an ECG that they did not carry, and that may be this one."""
+        return self._known(_candidates(arrival_id, seen).where(recordings.c.source == Source.SAID))
+
+    def _known(self, query: sa.Select[Any]) -> tuple[Known, ...]:
         with self._database.read() as connection:
-            return _known(connection, _candidates(arrival_id, seen).order_by(recordings.c.id.desc()).limit(MOST))
+            return _known(connection, query.order_by(recordings.c.id.desc()).limit(MOST))
 
     def past(self, arrival_id: int, part: int, ecg: str) -> tuple[Past, ...]:
         """What was decided of a recording, and of the arrival's own part, in order."""
@@ -129,6 +137,7 @@ def keep(connection: Connection, arrival_id: int, sighting: Sighting) -> None:
         "clock": _as_utc(seen.clock),
         "source": int(seen.source),
         "quarters": seen.quarters,
+        "said": facts.said(sighting.said) if sighting.said else None,
         "print": seen.print,
     }
     number = connection.execute(recordings.insert().values(values).returning(recordings.c.id)).scalar_one()
@@ -136,6 +145,12 @@ def keep(connection: Connection, arrival_id: int, sighting: Sighting) -> None:
     if found:
         rows = [{"recording_id": number, "kind": kind, "digest": digest} for kind, digest in sorted(found)]
         connection.execute(marks.insert(), rows)
+
+
+def link(connection: Connection, arrival_id: int, part: int, ecg: str) -> None:
+    """Say of which ECG it was that a message spoke."""
+    of = (recordings.c.arrival_id == arrival_id, recordings.c.part == part, recordings.c.source == Source.SAID)
+    connection.execute(recordings.update().where(*of).values(ecg=ecg))
 
 
 def forget(connection: Connection, arrival_id: int) -> None:
@@ -146,7 +161,7 @@ def forget(connection: Connection, arrival_id: int) -> None:
 
 
 def _candidates(arrival_id: int, seen: Seen) -> sa.Select[Any]:
-    """By patient where times do not forbid it; by time where either names nobody."""
+    """By patient where times do not forbid it; by time where either names nobody; by the order's numbers."""
     near = _near(seen)
     ways = [sa.and_(recordings.c.id.in_(_marked("patient", seen.patients)), near | recordings.c.acquired_at.is_(None))]
     if seen.acquired_at is None:
@@ -155,6 +170,8 @@ def _candidates(arrival_id: int, seen: Seen) -> sa.Select[Any]:
         ways.append(sa.and_(recordings.c.identified.is_(False), near))
     else:
         ways.append(near)
+    if seen.orders:
+        ways.append(recordings.c.id.in_(_marked("order", seen.orders)))
     return sa.select(recordings).where(recordings.c.arrival_id != arrival_id, sa.or_(*ways))
 
 
@@ -181,7 +198,13 @@ def _known(connection: Connection, query: sa.Select[Any]) -> tuple[Known, ...]:
     marked = sa.select(marks).where(marks.c.recording_id.in_([row.id for row in rows]))
     found = connection.execute(marked).all() if rows else []
     return tuple(
-        Known(arrival_id=row.arrival_id, part=row.part, ecg=row.ecg, seen=_seen(row, _of(found, row.id)))
+        Known(
+            arrival_id=row.arrival_id,
+            part=row.part,
+            ecg=row.ecg,
+            seen=_seen(row, _of(found, row.id)),
+            identifiers=tuple(Identifier(**one) for one in row.said["identifiers"]) if row.said else (),
+        )
         for row in rows
     )
 
@@ -205,7 +228,7 @@ def _seen(row: sa.Row[Any], marked: dict[str, frozenset[str]]) -> Seen:
 
 def _past(row: sa.Row[Any]) -> Past:
     said = row.facts["ecg"]["patient"]["identifiers"]
-    critical = (one["score"]["output"] for one in row.facts["assessments"] if one["severity"] == "critical")
+    grave = (one for one in row.facts["assessments"] if one["severity"] == "critical")
     return Past(
         key=row.key,
         arrival_id=row.arrival_id,
@@ -214,7 +237,7 @@ def _past(row: sa.Row[Any]) -> Past:
         current=row.superseded_by is None,
         scored=row.assessments > 0,
         identifiers=tuple(Identifier(**one) for one in said),
-        critical=frozenset(critical),
+        critical=frozenset((one["score"]["output"], one["level"]) for one in grave),
         alerted=bool(row.alerted),
     )
 

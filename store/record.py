@@ -12,7 +12,7 @@ from domain.finding import Finding
 from domain.outcome import Settlement
 from domain.outgoing import Outgoing
 from store.facts import facts
-from store.memory import attach, forget, keep
+from store.memory import attach, forget, keep, link
 from store.tables import EPOCH, MessageState, findings, outbox
 
 # Both dialects' inserts have ON CONFLICT, in the same words; their common class does not know it.
@@ -54,6 +54,8 @@ def _remember(connection: Connection, arrival_id: int, settlement: Settlement, n
     forget(connection, arrival_id)
     for sighting in settlement.sightings:
         keep(connection, arrival_id, sighting)
+    for (of_arrival, part), ecg in settlement.linked.items():
+        link(connection, of_arrival, part, ecg)
     for attachment in settlement.attached:
         attach(connection, attachment, now)
 

@@ -150,6 +150,7 @@ recordings = sa.Table(
     sa.Column("clock", Instant, index=True),  # the sender's clock as it read, taken for UTC
     sa.Column("source", sa.Integer, nullable=False),
     sa.Column("quarters", sa.Integer, nullable=False),
+    sa.Column("said", Json),  # of an ECG that is not in the arrival
     sa.Column("print", sa.LargeBinary, nullable=False),
     sa.UniqueConstraint("arrival_id", "part"),
     sa.Index("ix_recordings_unnamed", "id", sqlite_where=unnamed_rows, postgresql_where=unnamed_rows),

@@ -105,7 +105,8 @@ def test_what_is_kept_of_an_ecg_names_nobody_and_says_what_it_is_worth(signal):
     assert not any(digest == "42" or "P1" in digest for digest in (*found.patients, *found.orders))
     assert len(found.print) < 16_000
     page = complete(replace(recording, digitised=True))
-    assert seen(page).worth < found.worth
+    picture = complete(replace(recording, digitised=True, format="image"))
+    assert seen(picture).worth < seen(page).worth < found.worth
     assert same(native, page) is Sameness.SAME
     assert seen(complete(replace(recording, median_only=True))).print == b""
 

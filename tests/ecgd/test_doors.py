@@ -13,10 +13,11 @@ from adapters.formats import complete
 from adapters.recording import Recording
 from config.schema import Settings
 from domain.arrival import Arrival, Format
-from domain.ecg import LEADS, Ecg, Identifier, Patient, ReadWarning
+from domain.ecg import LEADS, Ecg, Identifier, Measurements, Order, Patient, ReadWarning
 from domain.finding import Abstention, Output, Score, Status
 from domain.outcome import Outcome, Settlement
 from domain.reason import Reason
+from domain.report import Report
 from domain.seen import Attachment
 from ecgd.queues import JobQueue
 from ecgd.whose import attached
@@ -59,6 +60,7 @@ class House:
 
     def __post_init__(self) -> None:
         self.ecgs: dict[str, tuple[Ecg, ...]] = {}
+        self.reports: dict[str, tuple[Report, ...]] = {}
         self.between: Callable[[], object] | None = None
         self.queue = JobQueue(
             self.jobs,
@@ -68,6 +70,7 @@ class House:
             clock=self.clock,
             stuck=lambda: None,
             memory=self.memory,
+            said=lambda arrival: self.reports.get(arrival.key, ()),
         )
 
     def _score(self, _: Ecg) -> tuple[Score | Abstention, ...]:
@@ -89,6 +92,11 @@ class House:
     def through(self, name: str, *ecgs: Ecg) -> tuple[str, str | None]:
         """The whole way; state and reason."""
         return self.finish(self.arrive(name, *ecgs))
+
+    def say(self, name: str, *reports: Report) -> tuple[str, str | None]:
+        """A message without an ECG, the whole way."""
+        self.reports[name] = reports
+        return self.through(name)
 
     def finish(self, job: Job) -> tuple[str, str | None]:
         self.queue.handle(job)
@@ -169,6 +177,13 @@ def test_a_better_copy_that_alone_is_critical_alerts(house: House, native: Ecg, 
     house.answer = HIGH
     house.through("dicom", native)
     assert len(house.sent("webhook:")) == 1
+
+
+def test_a_better_copy_that_is_critical_the_other_way_alerts_again(house: House, native: Ecg, page: Ecg) -> None:
+    house.through("pdf", page)
+    house.answer = replace(HIGH, value=2.0)
+    house.through("dicom", native)
+    assert len(house.sent("webhook:")) == 2
 
 
 def test_a_copy_that_no_model_answers_does_not_take_the_place_of_one_that_was_scored(
@@ -293,6 +308,83 @@ def test_the_command_s_words_when_an_ecg_cannot_be_attached(house: House, native
     house.work_off()
     assert sorted(house.standing(), key=str) == [(1, "42"), (3, "43"), (3, None)]
     assert trail(house.database, 2).copies == (1,)
+
+
+ORDER = Order(placer="P1", filler="F1")
+
+
+def _said(order: Order = ORDER, patient: Patient = WHO, at: datetime | None = AT) -> Report:
+    return Report(reported=Measurements(qrs_ms=96), acquired_at=at, patient=patient, order=order)
+
+
+MEASUREMENTS_ONLY = (Outcome.IGNORED, Reason.MEASUREMENTS_ONLY)
+
+
+@pytest.mark.parametrize("first", ["ecg", "message"])
+@pytest.mark.parametrize(
+    "said", [_said(at=None), _said(Order(), at=AT + timedelta(seconds=40))], ids=["order", "minute"]
+)
+def test_measurements_alone_are_kept_and_linked_to_their_ecg_whichever_comes_first(
+    house: House, native: Ecg, said: Report, first: str
+) -> None:
+    ordered = replace(native, order=ORDER)
+    if first == "ecg":
+        house.through("dicom", ordered)
+    assert house.say("oru", said) == MEASUREMENTS_ONLY
+    if first == "message":
+        house.through("dicom", ordered)
+    assert trail(house.database, 1).copies == (2,)
+    assert (house.scored, len(house.standing())) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        _said(Order(), at=AT + timedelta(minutes=3)),
+        _said(patient=Patient(identifiers=(Identifier(value="43", authority="SIM"),))),
+        _said(at=AT + timedelta(days=2)),
+        _said(Order(), at=None),
+    ],
+    ids=["another minute", "another patient", "another day", "nothing to go by"],
+)
+def test_measurements_that_belong_to_no_ecg_for_certain_are_kept_alone(house: House, native: Ecg, said: Report) -> None:
+    house.through("dicom", replace(native, order=ORDER))
+    assert house.say("oru", said) == MEASUREMENTS_ONLY
+    assert trail(house.database, 2).copies == ()
+
+
+def test_measurements_that_fit_two_ecgs_of_a_minute_are_linked_to_neither(house: House, native: Ecg) -> None:
+    house.through("one", native)
+    house.through("two", replace(_other(native), acquired_at=AT + timedelta(seconds=20)))
+    house.say("oru", _said(Order()))
+    assert trail(house.database, 3).copies == ()
+
+
+@pytest.mark.parametrize("first", ["ecg", "message"])
+def test_the_order_s_message_says_whose_an_unidentified_ecg_is(house: House, native: Ecg, first: str) -> None:
+    nobody_s = replace(_unnamed(native), order=ORDER)
+    if first == "ecg":
+        house.through("dicom", nobody_s)
+    house.say("oru", _said())
+    if first == "message":
+        house.through("dicom", nobody_s)
+    house.work_off()
+    assert [who for _, who in house.standing()] == ["42"]
+    assert len(house.sent("webhook:")) == 1
+
+
+@pytest.mark.parametrize(
+    "said", [_said(Order()), _said(at=None), _said(at=AT + timedelta(hours=1))], ids=["time", "order", "hour"]
+)
+def test_time_or_order_alone_do_not_say_whose_an_unidentified_ecg_is(house: House, native: Ecg, said: Report) -> None:
+    house.through("dicom", replace(_unnamed(native), order=ORDER))
+    house.say("oru", said)
+    house.work_off()
+    assert house.standing() == [(1, None)]
+
+
+def test_a_message_that_says_nothing_of_an_ecg_is_ignored_as_before(house: House) -> None:
+    assert house.say("oru") == (Outcome.IGNORED, Reason.NO_ECG)
 
 
 def _other(native: Ecg, seed: int = 7) -> Ecg:

@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -94,3 +95,19 @@ def _gone(pid: int) -> bool:
     except (psutil.NoSuchProcess, psutil.TimeoutExpired):
         pass
     return not psutil.pid_exists(pid)
+
+
+def test_what_is_said_of_an_ecg_without_one_comes_through_as_well(reader: Reader) -> None:
+    lines = (
+        "MSH|^~\\&|MUSE|ED|ECGD|H|20260105080100||ORU^R01|M1|P|2.5.1",
+        "PID|1||42^^^SIM^MR",
+        "OBR|1|P1|F1|93000^ECG|||20260105080007+0000",
+        "OBX|1|NM|8633-0^QRS duration^LN||96|ms|||||F",
+    )
+    arrival = replace(DICOM, format=Format.HL7, payload="\r".join(lines).encode(), source="hl7:MUSE^ED")
+    assert reader.read(arrival) == ()
+    (report,) = reader.said(arrival)
+    assert (report.reported.qrs_ms, report.order.filler) == (96, "F1")
+    assert report.acquired_at == datetime(2026, 1, 5, 8, 0, 7, tzinfo=UTC)
+    assert report.patient.identifiers[0].value == "42"
+    assert reader.said(DICOM) == ()

@@ -114,7 +114,7 @@ def test_a_superseded_finding_says_by_which_and_the_message_about_it_is_its_own(
     told = outgoing(OLD + ":fhir:ehr:superseded", body=b"taken back")
     settle(seen(), NEW, messages=[outgoing(NEW + ":fhir:ehr"), told], superseded={OLD: NEW})
     old, new = memory.past(99, 1, "1.1")
-    assert (old.key, old.current, old.alerted, old.critical, old.worth) == (OLD, False, True, {"arrest"}, 14)
+    assert (old.key, old.current, old.alerted, old.critical, old.worth) == (OLD, False, True, {("arrest", "high")}, 14)
     assert (new.key, new.current, new.alerted, new.worth) == (NEW, True, False, 24)
     assert old.identifiers == (Identifier(value="PAT-7", authority="SIM", type="MR"),)
     assert reconcile(database).discrepancies == ()

@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("clock", sa.BigInteger),
         sa.Column("source", sa.Integer, nullable=False),
         sa.Column("quarters", sa.Integer, nullable=False),
+        sa.Column("said", JSON),
         sa.Column("print", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_recordings")),
         sa.ForeignKeyConstraint(["arrival_id"], ["arrivals.id"], name=op.f("fk_recordings_arrival_id")),
