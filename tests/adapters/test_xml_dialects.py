@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from adapters import xml
-from adapters.formats import complete
+from adapters.formats import complete, read_file
 from config.schema import Reading
 from domain.ecg import LEADS, Device, Identifier, Measurements, Order, Patient, ReadWarning, Sex
 from domain.errors import Rejected
@@ -16,6 +16,7 @@ from domain.reason import Reason
 from simulator.aecg import write_aecg
 from simulator.heart import ecg, varied
 from simulator.patient import SyntheticPatient
+from simulator.scp import write_scp
 from tests.adapters import xml_objects as made
 
 READING = Reading()
@@ -230,3 +231,13 @@ def test_cardiosoft_s_averaged_beat_alone_is_a_median():
 )
 def test_a_unit_a_rate_or_a_lead_that_cardiosoft_does_not_say_is_never_guessed(payload, expected):
     assert reason(payload) is expected
+
+
+@pytest.mark.parametrize("suffix", [".xml", ".pdf", ""])
+@pytest.mark.parametrize("write", [write_aecg, write_scp])
+def test_a_file_is_known_by_its_content_whatever_its_name(tmp_path, write, suffix):
+    path = tmp_path / f"ecg{suffix}"
+    path.write_bytes(write(SIGNAL, 500, PATIENT, acquired_at=WHEN))
+    (found,) = read_file(path, READING)
+    assert found.patient.family == PATIENT.family
+    assert np.abs(found.signal - SIGNAL).max() <= 0.00125 + 1e-6
