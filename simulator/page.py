@@ -76,8 +76,8 @@ def write_pdf(
 ) -> bytes:
     """Write a report: ``signal`` is ``[12, n]`` in mV, NaN where nothing is drawn; ``speed`` mm/s, ``gain`` mm/mV.
 
-    ``layout``: ``3x4``, ``4x3``, ``6x2`` or ``12x1``, with ``+1`` to ``+3`` rhythm strips (the first of ``strips``); its
-    rows in equal parts over ``/2`` or ``/3`` pages.
+    ``layout``: ``3x4``, ``4x3``, ``6x2`` or ``12x1``, with ``+1`` to ``+3`` rhythm strips (the first of ``strips``);
+    its rows in equal parts over ``/2`` or ``/3`` pages.
     """
     plan, _, pages = layout.partition("/")
     shown = _shown(plan, strips)

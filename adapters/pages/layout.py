@@ -14,7 +14,6 @@ from adapters.pages.traces import Trace
 from domain.errors import Rejected
 from domain.reason import Reason
 
-
 _ASTRAY = 0.45  # of the rows' distance: how far a trace's level may lie from where its name puts it
 
 

@@ -1,4 +1,4 @@
-"""Names and rows: a trace keeps its own name when it wanders, and a page without names is read only where it proves them."""
+"""Names and rows: a trace that wanders keeps its name, and a page without names is read where its leads prove them."""
 
 import numpy as np
 import pytest
@@ -45,6 +45,7 @@ def test_leads_without_names_are_known_by_their_place_and_said_to_be(layout: str
 
 
 CABRERA = [4, 0, 3, 1, 5, 2, *range(6, 12)]
+ORDERS = [CABRERA, [1, 0, *range(2, 12)], [0, 2, 1, *range(3, 12)], [*range(6, 12), *range(6)]]
 
 
 @pytest.mark.parametrize(
