@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from adapters import codes
 from adapters.dicom_samples import calibrated, padded
-from adapters.moment import calendar, moment
+from adapters.moment import calendar, moment, ymd
 from adapters.recording import MOST_LEADS, Recording, Samples
 from adapters.reports import reported, statements
 from adapters.strips import digest
@@ -24,6 +24,8 @@ from domain.reason import Reason
 _SEXES = {"MALE": Sex.MALE, "M": Sex.MALE, "FEMALE": Sex.FEMALE, "F": Sex.FEMALE}
 _UNITS = {"MICROVOLTS": "uV", "MICROVOLT": "uV", "MILLIVOLTS": "mV", "MILLIVOLT": "mV"}
 _DAY = re.compile(r"(\d{1,2})[-/](\d{1,2})[-/](\d{4})")  # month first (restecg.dtd)
+_NAMED = re.compile(r"(\d{1,2})-([A-Za-z]{3})-(\d{4})")
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _MEASURED = (
     ("VentricularRate", "heart_rate_bpm", "bpm"), ("PRInterval", "pr_ms", "ms"), ("QRSDuration", "qrs_ms", "ms"),
     ("QTInterval", "qt_ms", "ms"), ("QTCorrected", "qtc_ms", "ms"), ("QTcFrederica", "qtcf_ms", "ms"),
@@ -140,8 +142,11 @@ def _patient(node: Element | None) -> Patient:
 
 
 def _day(value: str) -> date | None:
-    match = _DAY.fullmatch(value)
-    return calendar(match[3], match[1], match[2]) if match else None
+    if match := _DAY.fullmatch(value):
+        return calendar(match[3], match[1], match[2])
+    if (match := _NAMED.fullmatch(value)) and match[2].upper() in _MONTHS:
+        return calendar(match[3], _MONTHS.index(match[2].upper()) + 1, match[1])
+    return ymd(value)
 
 
 def _measurements(root: Element) -> Measurements:

@@ -134,13 +134,22 @@ def test_what_muse_marks_as_padding_or_as_an_electrode_off_was_not_recorded():
     assert ReadWarning.PADDING_FOUND in found.warnings
 
 
-def test_a_muse_date_that_cannot_be_month_day_year_is_no_date():
-    when = "<AcquisitionDate>{}</AcquisitionDate><AcquisitionTime>10:35:17</AcquisitionTime>"
-    test = f"<TestDemographics>{when}</TestDemographics>"
-    assert read(made.muse_of(more=test.format("23-01-2024"))).acquired_at is None
-    assert read(made.muse_of(more=test.format("01-23-2024"))).acquired_at == datetime(
-        2024, 1, 23, 10, 35, 17, tzinfo=UTC
-    )
+@pytest.mark.parametrize(
+    ("written", "day"),
+    [
+        ("01-23-2024", date(2024, 1, 23)),
+        ("1/23/2024", date(2024, 1, 23)),
+        ("23-Jan-2024", date(2024, 1, 23)),
+        ("2024-01-23", date(2024, 1, 23)),
+        ("23-01-2024", None),
+        ("23-Foo-2024", None),
+        ("02-30-2024", None),
+    ],
+)
+def test_a_muse_date_is_month_first_or_unmistakable_or_none(written, day):
+    when = f"<AcquisitionDate>{written}</AcquisitionDate><AcquisitionTime>10:35:17</AcquisitionTime>"
+    found = read(made.muse_of(more=f"<TestDemographics>{when}</TestDemographics>")).acquired_at
+    assert found == (day and datetime(day.year, day.month, day.day, 10, 35, 17, tzinfo=UTC))
 
 
 def test_muse_leads_that_start_at_different_times_are_refused():
