@@ -54,6 +54,7 @@ def complete(recording: Recording) -> Ecg:
     """Arrange, measure, judge and draw one recording."""
     signal = arrange(recording)
     measured = measure(signal, RATE_HZ) if not recording.median_only else Measurements()
+    verdict = judge(signal, recording)
     residual_mv, _ = einthoven(signal)
     holds = {
         ReadWarning.LEADS_DERIVED: bool(derivable(recording)),
@@ -63,7 +64,7 @@ def complete(recording: Recording) -> Ecg:
         ReadWarning.ACQUISITION_TIME_MISSING: recording.acquired_at is None,
         ReadWarning.UNIDENTIFIED: not recording.patient.identifiers,
     }
-    doubted = recording.warn(*(warning for warning, held in holds.items() if held))
+    doubted = recording.warn(*(warning for warning, held in holds.items() if held), *verdict.warnings)
     return Ecg(
         signal=signal,
         picture=paper.draw(signal, RATE_HZ),
@@ -75,7 +76,7 @@ def complete(recording: Recording) -> Ecg:
         reported=recording.reported,
         measured=measured,
         statements=recording.statements,
-        unfit=judge(signal, recording),
+        unfit=verdict.unfit,
         page=recording.page,
     )
 

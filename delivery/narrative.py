@@ -33,6 +33,10 @@ _REASONS = {
     Reason.EINTHOVEN: "the limb leads contradict each other",
     Reason.IMPLAUSIBLE_AMPLITUDE: "the amplitude is not plausible",
     Reason.MEDIAN_ONLY: "only a median beat was sent, no rhythm",
+    Reason.NOISE: "noise or drift swamps the signal",
+    Reason.LEADS_EXCHANGED: "electrodes or leads seem exchanged (or the heart is mirrored)",
+    Reason.SCALED_PER_LEAD: "each lead was scaled for itself, so amplitudes are lost",
+    Reason.CALIBRATION_PULSE: "a calibration pulse stands in the signal",
     Reason.MODEL_OUTPUT_INVALID: "the model gave no valid number",
 }
 _WARNINGS = {
@@ -50,6 +54,12 @@ _WARNINGS = {
     ReadWarning.RATE_DISAGREES: "reported and measured heart rate disagree",
     ReadWarning.TIMES_DISAGREE: "the time printed on the page disagrees with its header",
     ReadWarning.UNIDENTIFIED: "patient not identified",
+    ReadWarning.MAINS_NOISE: "mains interference",
+    ReadWarning.BASELINE_WANDER: "the baseline wanders",
+    ReadWarning.MUSCLE_NOISE: "muscle noise",
+    ReadWarning.PACED: "paced rhythm",
+    ReadWarning.LEADS_DOUBTFUL: "electrodes may be exchanged: the leads resemble one another oddly",
+    ReadWarning.BEATS_NOT_FOUND: "no single heartbeats could be told apart",
 }
 
 

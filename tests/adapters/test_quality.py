@@ -7,7 +7,8 @@ from adapters.quality import judge
 from adapters.recording import Recording
 from adapters.signal import arrange
 from adapters.wfdb import read_record
-from domain.ecg import LEADS
+from benchmarks.reading.quality import FAULTS, exchange, judged, noisy, share_found, with_limbs
+from domain.ecg import LEADS, ReadWarning
 from domain.reason import Reason
 from tests.adapters.objects import read, real, samples_folder
 
@@ -20,7 +21,8 @@ def honest():
 def verdict(signal, **more):
     """Reasons and where, for a signal recorded as it is."""
     leads = {name: row.astype(np.float64) for name, row in zip(LEADS, signal, strict=True)}
-    return {one.reason: one.leads for one in judge(signal, Recording(leads=leads, rate_hz=500, format="t", **more))}
+    recording = Recording(leads=leads, rate_hz=500, format="t", **more)
+    return {one.reason: one.leads for one in judge(signal, recording).unfit}
 
 
 def changed(signal, change):
@@ -111,31 +113,67 @@ def test_saturation_is_seen_before_resampling(honest):
     leads = {name: np.repeat(row.astype(np.float64), 2) for name, row in zip(LEADS, honest, strict=True)}
     leads["V2"] = np.clip(leads["V2"] * 8, -2, 2)
     recording = Recording(leads=leads, rate_hz=1000, format="t")
-    assert Reason.SATURATED in {one.reason for one in judge(arrange(recording), recording)}
+    assert Reason.SATURATED in {one.reason for one in judge(arrange(recording), recording).unfit}
 
 
 @pytest.fixture(scope="module")
 def ptbxl():
     headers = sorted((samples_folder() / "ptbxl" / "records500").glob("*.hea"))
     assert len(headers) == 250
-    return [arrange(read_record(header)) for header in headers]
+    return [arrange(read_record(header)) for header in headers[2::20]]  # odd numbers: the matrix is of the even ones
 
 
-def test_of_250_real_ecgs_at_most_two_percent_are_refused(ptbxl):
-    refused = [number for number, signal in enumerate(ptbxl) if verdict(signal)]
-    assert len(refused) <= 5  # none when this was written
+def test_of_real_ecgs_hardly_any_is_refused(ptbxl):
+    assert sum(bool(verdict(signal)) for signal in ptbxl) <= 1  # none when this was written
 
 
 @pytest.mark.parametrize(("a", "b"), list(combinations(range(6), 2)))
 def test_two_limb_leads_exchanged_are_found_in_real_ecgs(ptbxl, a, b):
-    found = [
-        Reason.EINTHOVEN in verdict(changed(signal, lambda s: s.__setitem__([a, b], s[[b, a]])))
-        for signal in ptbxl[::10]
-    ]
-    assert sum(found) >= 0.98 * len(found)  # all when this was written
+    for signal in ptbxl[::4]:
+        assert Reason.EINTHOVEN in verdict(changed(signal, lambda s: s.__setitem__([a, b], s[[b, a]])))
 
 
 @pytest.mark.parametrize("factor", [-1, 0.001, 0.5, 2, 1000])
 def test_one_limb_lead_in_another_unit_or_gain_is_found_in_real_ecgs(ptbxl, factor):
-    found = [bool(verdict(changed(signal, scale(lead, factor)))) for signal in ptbxl[::10] for lead in range(6)]
-    assert sum(found) >= 0.98 * len(found)  # all, and all but one in 150 at a factor of 0.5, when this was written
+    assert all(verdict(changed(signal, scale(lead, factor))) for signal in ptbxl[::4] for lead in range(6))
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.kind} {fault.size}")
+def test_a_fault_planted_in_real_ecgs_is_found(ptbxl, fault):
+    assert share_found(fault, ptbxl[::2]) >= 0.85  # one of seven may be missed; docs/reading.md has the figures
+
+
+def test_a_page_with_exchanged_arms_is_found_in_its_columns(honest):
+    exchanged = exchange("left arm, right arm")(honest, np.random.default_rng(0))
+    assert Reason.LEADS_EXCHANGED in verdict(changed(exchanged, page_columns))
+
+
+def test_a_paced_heart_raises_no_more_than_a_doubt_of_its_leads():
+    headers = samples_folder() / "ptbxl" / "records500"
+    for number in (143, 144, 190):
+        found = judged(arrange(read_record(headers / f"{number:05d}_hr.hea")))
+        assert found.unfit == ()
+        assert ReadWarning.PACED in found.warnings
+
+
+def test_a_lead_scaled_to_its_own_range_has_lost_its_millivolts():
+    for number in range(1, 100, 20):
+        header = samples_folder() / "ludb" / "data" / f"{number}.hea"
+        recording = read_record(header)
+        assert Reason.SCALED_PER_LEAD in {one.reason for one in judge(arrange(recording), recording).unfit}
+
+
+def test_a_rhythm_without_qrs_complexes_is_told_and_not_refused():
+    """A sine wave, as of extreme hyperkalaemia: the very ECG that must not be lost as noise."""
+    at = np.arange(5000) / 500
+    wave = 0.8 * np.sin(2 * np.pi * 1.5 * at) + np.random.default_rng(0).normal(0, 0.005, 5000)
+    found = judged(
+        with_limbs(np.tile(wave, (12, 1)).astype(np.float32) * np.linspace(0.5, 1.2, 12)[:, None], wave, 1.3 * wave)
+    )
+    assert ReadWarning.BEATS_NOT_FOUND in found.warnings
+    assert Reason.NOISE not in {one.reason for one in found.unfit}
+
+
+def test_nothing_but_noise_is_refused():
+    made = noisy(0.2, (5, 60))(np.zeros((12, 5000), np.float32), np.random.default_rng(0))
+    assert Reason.NOISE in verdict(made)

@@ -1,0 +1,94 @@
+"""A gain or a unit mistaken, leads each scaled for itself, a calibration pulse left in."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.quality.beat import Beat
+from adapters.quality.samples import span
+from adapters.recording import Recording, Samples
+from domain.ecg import LEADS, Defect
+from domain.reason import Reason
+
+Signal = NDArray[np.float32]
+
+_HIGHEST_MV = 10.0  # the 99.5th percentile off the median: 5.8 mV
+_LOWEST_MV = 0.2  # the largest lead's range: 0.78 mV
+_MEAN_MV = 0.40, 4.8  # of the leads' typical beats, peak to peak: 0.57 to 3.04 mV, so a factor of 10 leaves no overlap
+_FEWEST_LEADS = 8
+_ALIKE = 1e-4  # of one lead's range or deviation from another's; a heart's leads differ by a fifth and more
+_PULSE_MV, _PULSE_OFF_MV = 1.0, 0.1
+_PULSE_S = 0.06, 0.42  # 0.1 to 0.4 s as carts draw it
+_EDGE_S = 1.2  # carts put it before the first beat or after the last
+_STEP_S = 0.008  # a pulse has risen, or fallen, within this time
+_LEVEL_MV = 0.02  # what a pulse's top may move from sample to sample, and half of what it may in all
+
+
+def amplitude(signal: Signal, beat: Beat) -> list[Defect]:
+    """A unit or gain mistaken: a lead no heart gives, or a whole ECG too small or too large for one."""
+    present = [(name, row[~np.isnan(row)]) for name, row in zip(LEADS, signal, strict=True) if not np.isnan(row).all()]
+    huge = tuple(name for name, row in present if _reach(row) > _HIGHEST_MV)
+    if huge:
+        return [Defect(reason=Reason.IMPLAUSIBLE_AMPLITUDE, leads=huge)]
+    if max((span(row) for _, row in present), default=_LOWEST_MV) < _LOWEST_MV:
+        return [Defect(reason=Reason.IMPLAUSIBLE_AMPLITUDE)]
+    sizes = beat.size_mv[~np.isnan(beat.size_mv)]
+    if len(sizes) >= _FEWEST_LEADS and not _MEAN_MV[0] <= sizes.mean() <= _MEAN_MV[1]:
+        return [Defect(reason=Reason.IMPLAUSIBLE_AMPLITUDE)]
+    return []
+
+
+def _reach(row: Signal) -> float:
+    """How far the trace goes from its median, but for the outermost samples."""
+    if max(row.max(), -row.min()) <= _HIGHEST_MV / 2:  # as nearly always
+        return 0.0
+    return float(np.percentile(np.abs(row - np.median(row)), 99.5))
+
+
+def each_for_itself(recording: Recording) -> list[Defect]:
+    """Leads all of one range, or all of one deviation: each was scaled to its own, and the millivolts are lost.
+
+    LUDB's headers give each lead its own peak-to-peak as its gain, so that every lead reads 1 mV.
+    """
+    rows = [recording.leads[name] for name in LEADS if name in recording.leads]
+    rows = [known for row in rows if (known := row[~np.isnan(row)]).size]
+    if len(rows) < _FEWEST_LEADS:
+        return []
+    for sizes in (np.array([np.ptp(row) for row in rows]), np.array([row.std() for row in rows])):
+        if sizes.min() > 0 and sizes.max() / sizes.min() - 1 < _ALIKE:
+            return [Defect(reason=Reason.SCALED_PER_LEAD)]
+    return []
+
+
+def calibration_pulse(recording: Recording) -> list[Defect]:
+    """A rectangle of a millivolt at either end, in most leads: it reads as a wave of the heart's."""
+    rows = {name: recording.leads[name] for name in LEADS if name in recording.leads}
+    holding = tuple(name for name, row in rows.items() if _pulse(row, recording.rate_hz))
+    return [Defect(reason=Reason.CALIBRATION_PULSE, leads=holding)] if len(holding) > len(rows) / 2 else []
+
+
+def _pulse(row: Samples, rate_hz: float) -> bool:
+    known = row[~np.isnan(row)]
+    edge = int(_EDGE_S * rate_hz)
+    return any(_rectangle(part, rate_hz) for part in (known[:edge], known[-edge:]))
+
+
+def _rectangle(part: Samples, rate_hz: float) -> bool:
+    """Whether the trace rests a millivolt over where it is just before and just after, for a pulse's length."""
+    still = np.concatenate(([0], np.abs(np.diff(part)) < _LEVEL_MV, [0])).astype(np.int8)
+    starts, ends = np.flatnonzero(np.diff(still) == 1), np.flatnonzero(np.diff(still) == -1) + 1
+    step = max(1, round(_STEP_S * rate_hz))
+    shortest, longest = (seconds * rate_hz for seconds in _PULSE_S)
+    return any(
+        _stands(
+            part[start:end], part[max(0, start - 2 * step) : max(0, start - step)], part[end + step : end + 2 * step]
+        )
+        for start, end in zip(starts, ends, strict=True)
+        if shortest <= end - start <= longest
+    )
+
+
+def _stands(top: Samples, before: Samples, after: Samples) -> bool:
+    feet = [foot for foot in (before, after) if len(foot)]  # one is missing where the recording begins or ends with it
+    if not feet or np.ptp(top) > 2 * _LEVEL_MV:
+        return False
+    return all(abs(np.median(top) - np.median(foot) - _PULSE_MV) < _PULSE_OFF_MV for foot in feet)
