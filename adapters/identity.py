@@ -14,6 +14,7 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import next_fast_len
 
 from adapters.signal import resampled
 from domain.ecg import LEADS, RATE_HZ, Ecg, Order, Patient
@@ -37,7 +38,7 @@ _PICTURE = "image"  # Origin.format of what was read off a picture file
 _HEAD = struct.Struct("<BI")
 _VERSION = 1
 
-SAME_MOMENT_R, SAME_MINUTE_R, SAME_HOUR_R = 0.95, 0.97, 0.985
+SAME_MOMENT_R, SAME_MINUTE_R, SAME_HOUR_R = 0.96, 0.97, 0.985
 """What a quarter of the leads may fall short of, and no more, for one recording: by how well the times agree."""
 OTHER_R = 0.90
 """Below it in a quarter of the leads the recordings are two; in between nobody knows."""
@@ -222,7 +223,8 @@ def _common(a: Points, b: Points) -> bool:
     """Whether a lead is known in both for a second, and flat in neither."""
     length = min(len(a), len(b))
     both = np.isfinite(a[:length]) & np.isfinite(b[:length])
-    return np.count_nonzero(both) >= _LEAST and bool(np.any(a[:length][both])) and bool(np.any(b[:length][both]))
+    enough = np.count_nonzero(both) >= _LEAST
+    return bool(enough and np.any(a[:length][both]) and np.any(b[:length][both]))
 
 
 def likeness(a: Points, b: Points) -> NDArray[np.float64]:
@@ -230,7 +232,7 @@ def likeness(a: Points, b: Points) -> NDArray[np.float64]:
 
     All sums of all shifts at once by the convolution theorem; the top between two shifts by a parabola.
     """
-    size = 1 << (a.shape[1] + b.shape[1] - 1).bit_length()
+    size = next_fast_len(max(a.shape[1], b.shape[1]) + _SLACK, real=True)  # no more shifts are looked at
     first, second = _spectra(a, size), _spectra(b, size)
     shifts = np.arange(-_SLACK, _SLACK + 1)
 

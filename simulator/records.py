@@ -101,7 +101,7 @@ def _checked(bundle: Any) -> list[Resource]:
     for entry in entries:
         request, resource = entry.get("request") or {}, entry.get("resource") or {}
         kind, _, query = str(request.get("url")).partition("?")
-        asked = {"POST": not query, "PUT": bool(query)}.get(request.get("method"), False)
+        asked = {"POST": not query, "PUT": bool(query)}.get(str(request.get("method")), False)
         if not asked or kind != resource.get("resourceType"):
             raise Refusal(400, "not-supported")
         _valid(resource)
