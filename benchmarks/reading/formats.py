@@ -34,7 +34,7 @@ leaves no sample more than half a count (2.5 uV) off."""
 DAMAGED = f"""\
 {CASES} damaged copies of each file: one to eight bytes changed, a stretch cut out, doubled or zeroed, or the end
 cut off (numpy's generator, seed 1). A refusal has a reason; anything else that happened would be in the last
-column. CI does the same by hypothesis: 150 copies of each of nine files, and 150 times a number changed in each of
+column. CI does the same by hypothesis: 150 copies of each of eleven files, and 150 times a number changed in each of
 four, well-formed."""
 Read = Callable[[bytes, str, Reading], tuple[Recording, ...]]
 
