@@ -1,10 +1,14 @@
 """Where the beats are: QRS complexes by the energy of all leads together."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import butter as butterworth
 from scipy.signal import find_peaks, sosfiltfilt
+
+from adapters.slow_beats import in_gaps, steady_wave
 
 Trace = NDArray[np.float64]
 
@@ -16,15 +20,39 @@ _T_WAVE_S = 0.42
 _STANDS_OUT = 6.0  # a QRS over the quiet quarter of the record: 10.8 or more in 350 ECGs; fibrillation 4.0, noise 1.5
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """Beats in samples, and whether they are QRS complexes or cycles of one smooth wave."""
+
+    places: NDArray[np.intp]
+    sharp: bool
+
+
 def beats(signal: NDArray[np.float32], rate_hz: float) -> NDArray[np.intp]:
     """Find the QRS complexes, as sample numbers, by the energy of all leads together.
 
     Each lead counts by its own scale, so the one with most artefact does not outvote the rest, and leads of which only
-    a column was recorded count where they are.
+    a column was recorded count where they are. Smooth ectopic beats are looked for in the gaps, and where there is no
+    QRS at all, a wave that repeats itself beat by beat.
     """
-    energy = _energy(signal, rate_hz)
-    if energy is None:
-        return np.empty(0, np.intp)
+    return find(signal, rate_hz).places
+
+
+def find(signal: NDArray[np.float32], rate_hz: float) -> Found:
+    """Find the beats of ``[12, n]`` as ``beats`` does, and say of which kind they are."""
+    known = ~np.isnan(signal)
+    present = known[enough := known.sum(axis=1) >= rate_hz]
+    if not len(present):
+        return Found(np.empty(0, np.intp), sharp=False)
+    filled = np.array([_bridged(row, there) for row, there in zip(signal[enough], present, strict=True)])
+    found = _sharp(_energy(filled, present, rate_hz), rate_hz)
+    if len(found) < FEWEST_BEATS:
+        return Found(steady_wave(filled, present, rate_hz), sharp=False)
+    return Found(in_gaps(filled, present, found, rate_hz), sharp=True)
+
+
+def _sharp(energy: Trace, rate_hz: float) -> NDArray[np.intp]:
+    """The peaks of the QRS band's energy that stand out as QRS complexes do; empty where none does."""
     distance = max(1, int(_REFRACTORY_S * rate_hz))
     tall, _ = find_peaks(energy, distance=distance)
     if len(tall) < FEWEST_BEATS:
@@ -48,14 +76,9 @@ def _without_t_waves(peaks: NDArray[np.intp], heights: Trace, rate_hz: float) ->
     return np.asarray(peaks[kept], np.intp)
 
 
-def _energy(signal: NDArray[np.float32], rate_hz: float) -> Trace | None:
-    """Mean over the leads of each one's QRS-band energy by its own 98th percentile; ``None`` where too short."""
-    present = ~np.isnan(signal)
-    present = present[enough := present.sum(axis=1) >= rate_hz]
-    if not len(present):
-        return None
+def _energy(filled: Trace, present: NDArray[np.bool_], rate_hz: float) -> Trace:
+    """Mean over the leads of each one's QRS-band energy by its own 98th percentile."""
     band = butterworth(2, _BAND_HZ, btype="band", fs=rate_hz, output="sos")
-    filled = np.array([_bridged(row, known) for row, known in zip(signal[enough], present, strict=True)])
     rows = uniform_filter1d(np.abs(sosfiltfilt(band, filled, axis=1)), max(1, int(_SMOOTH_S * rate_hz)), axis=1)
     scales = np.array([np.percentile(row[known], 98) for row, known in zip(rows, present, strict=True)])
     rows = np.where(present, np.minimum(rows / np.maximum(scales, 1e-9)[:, None], 2.0), 0.0)

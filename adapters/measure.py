@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.beats import FEWEST_BEATS, beats
+from adapters.beats import FEWEST_BEATS, beats, find
 from adapters.delineate import Waves, delineate, untilted
 from adapters.median import Median, median_beat
 from adapters.pacing import paced
@@ -22,11 +22,11 @@ def measure(signal: NDArray[np.float32], rate_hz: float) -> Measurements:
     """Measure ``[12, n]`` in mV: rate in beats a minute, intervals in ms of the median beat, axes in degrees.
 
     ``None`` where it cannot be told: no three beats alike, no wave that repeats (P in fibrillation), paced beats
-    (all but the rate). QTc by Bazett as carts print it, and by Fridericia, for the mean rate.
+    or a sine wave (all but the rate). QTc by Bazett as carts print it, and by Fridericia, for the mean rate.
     """
-    peaks = beats(signal, rate_hz)
-    rate = _rate(peaks, rate_hz)
-    if rate is None or paced(signal, peaks, rate_hz):
+    found = find(signal, rate_hz)
+    peaks, rate = found.places, _rate(found.places, rate_hz)
+    if rate is None or not found.sharp or paced(signal, peaks, rate_hz):
         return Measurements(heart_rate_bpm=rate)
     median = median_beat(signal.astype(np.float64), peaks, rate_hz)
     if median is None:

@@ -92,14 +92,12 @@ def _cut(flat: Trace, places: Places, before: int, after: int) -> Trace:
 
 def _kind(wide: Trace, peaks: Places, shift: int) -> Places:
     """Where the beats lie that are like the one most are like, each moved to where it is most like it."""
-    lags = range(0, 2 * shift + 1)
-    still = _Shapes(wide, shift, shift)
-    coarse = lags[:: max(1, shift // 4)]
-    alike = np.max([still.like(_Shapes(wide, lag, shift)) for lag in coarse], axis=0)
-    seed = _Shapes(wide[[int((alike > _ALIKE).sum(axis=1).argmax())]], shift, shift)
-    fits = np.array([seed.like(_Shapes(wide, lag, shift))[0] for lag in lags])
-    same = fits.max(axis=0) > _ALIKE
-    return np.asarray((peaks + fits.argmax(axis=0) - shift)[same], np.intp)
+    thinned, half = wide[:, :, ::2], shift // 2
+    still = _Shapes(thinned, half, half)
+    alike = np.max([still.like(_Shapes(thinned, lag, half)) for lag in range(0, 2 * half + 1, 2)], axis=0) > _ALIKE
+    seed = int(alike.sum(axis=1).argmax())
+    same = alike[seed]
+    return np.asarray(peaks[same] + _late(wide[same], wide[seed], shift), np.intp)
 
 
 class _Shapes:
@@ -107,16 +105,27 @@ class _Shapes:
 
     def __init__(self, wide: Trace, lag: int, shift: int) -> None:
         shapes = wide[:, :, lag : wide.shape[2] - 2 * shift + lag]
-        self._there = np.isfinite(shapes[:, :, 0] + shapes[:, :, -1])
-        level = np.where(self._there[:, :, None], shapes - shapes.mean(axis=2, keepdims=True), 0.0)
+        mean = shapes.mean(axis=2, keepdims=True)
+        self._there = np.isfinite(mean[:, :, 0])
+        level = np.where(self._there[:, :, None], shapes - mean, 0.0)
         self._power = np.einsum("blt,blt->bl", level, level)
-        self._flat = np.nan_to_num(level).reshape(len(level), -1)
+        self._flat = level.reshape(len(level), -1)
 
     def like(self, other: "_Shapes") -> Trace:
         """How alike each is to each of the other, over the leads they share; 0 where they share none."""
         ours, theirs = self._power @ other._there.T, self._there @ other._power.T
         norm = np.sqrt(ours * theirs)
         return np.asarray(np.divide(self._flat @ other._flat.T, norm, out=np.zeros_like(norm), where=norm > 0))
+
+
+def _late(wide: Trace, like: Trace, shift: int) -> Places:
+    """By how many samples each of ``wide`` lies later than one of them, ``shift`` at most."""
+    template = like[:, shift:-shift]
+    template = np.nan_to_num(template - template.mean(axis=1, keepdims=True))
+    filled = np.nan_to_num(wide)
+    length = template.shape[1]
+    fits = [np.einsum("blt,lt->b", filled[:, :, lag : lag + length], template) for lag in range(2 * shift + 1)]
+    return np.asarray(np.argmax(fits, axis=0) - shift, np.intp)
 
 
 def _levelled(windows: Trace, rate_hz: float) -> Trace:
