@@ -13,6 +13,7 @@ PT_MM = 72 / 25.4
 _SMALL_PT = (0.5 * PT_MM, 1.6 * PT_MM)  # a 1 mm grid on a page printed at 50 to 160 %
 _LARGE_PT = (2.6 * PT_MM, 8.0 * PT_MM)  # likewise its 5 mm lines
 _FEWEST_LINES = 12
+_MOST_LINES = 3000  # apart from one another, in one direction; an A3 page has 420 mm
 _DOT_PT = 1.2
 GRID_FONT = re.compile(r"(.)\1{19,}")  # a grid set in type: line after line of one glyph, each a 5 mm box
 _PULSE_PT = (6.0, 120.0)
@@ -66,7 +67,7 @@ def _is_ruling(points: Points) -> bool:
 
 def _millimetre(lines: NDArray[np.float64]) -> float | None:
     positions = _distinct(lines)
-    if positions.size < _FEWEST_LINES:
+    if not _FEWEST_LINES <= positions.size <= _MOST_LINES:
         return None
     gaps = np.diff(positions)
     gap = _usual(gaps)

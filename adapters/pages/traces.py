@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from adapters.pages.ink import Points, Stroke
+from domain.errors import Rejected
+from domain.reason import Reason
 
 _LEAST_POINTS = 40
 _LEAST_WIDTH_PT = 50.0
@@ -17,6 +19,8 @@ _LEAST_SHARE = 0.12  # of the widest trace: a column of a 3x4 page is 0.25 of it
 _LONG = 0.2  # of the traces' width: a lead's column of a 3x4 page is 0.25 of it
 _JUMP_PT = 120.0  # a step between chunks of one trace: an R wave's upstroke, or to the next lead in a row
 _NEVER = 1e9
+_MOST_PAIRS = 2_000_000  # chunks held against one another; 12 leads in 40 chunks each are 230,000
+_MOST_TRACES = 400  # 12 leads and 3 strips, drawn twice, are 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,14 +51,20 @@ def median_step(x: NDArray[np.float64]) -> float:
 
 
 def find_traces(strokes: Iterable[Stroke]) -> tuple[Trace, ...]:
-    """Find the traces of a page, from left to right; grids, frames, logos and calibration pulses are left behind."""
+    """Find the traces of a page, from left to right; grids, frames, logos and calibration pulses are left behind.
+
+    Raises ``Rejected(TOO_LARGE)`` for more curves than a page of ECGs has.
+    """
     by_style: dict[tuple[object, ...], list[Trace]] = defaultdict(list)
     for stroke in strokes:
         piece = _rightwards(stroke)
         if piece is not None:
             by_style[stroke.style].append(piece)
     whole = (_bare(trace) for pieces in by_style.values() for trace in _joined(pieces))
-    traces = _once([trace for trace in whole if len(trace.points) >= _LEAST_POINTS])
+    drawn = [trace for trace in whole if len(trace.points) >= _LEAST_POINTS]
+    if len(drawn) > _MOST_TRACES:
+        raise Rejected(Reason.TOO_LARGE, f"a page of more than {_MOST_TRACES} curves")
+    traces = _once(drawn)
     widest = max((trace.x1 - trace.x0 for trace in traces), default=0.0)
     least = max(_LEAST_WIDTH_PT, _LEAST_SHARE * widest)
     return tuple(sorted((t for t in traces if t.x1 - t.x0 >= least), key=lambda trace: trace.x0))
@@ -80,7 +90,11 @@ def _joined(pieces: list[Trace]) -> list[Trace]:
         return []
     long_pt = _LONG * (max(piece.x1 for piece in pieces) - min(piece.x0 for piece in pieces))
     chains: list[list[Trace]] = []
+    pairs = 0
     for together in _side_by_side(pieces):
+        pairs += len(chains) * len(together)
+        if pairs > _MOST_PAIRS:
+            raise Rejected(Reason.TOO_LARGE, "a page of too many pieces of curves")
         open_chains = [chain for chain in chains if any(_meets(chain[-1], piece, long_pt) for piece in together)]
         followed = _matched(open_chains, together, long_pt)
         for number, piece in enumerate(together):
