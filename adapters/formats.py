@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from adapters import dicom, hl7, paper, pdf, scp, xml
+from adapters import dicom, hl7, image, paper, pdf, scp, xml
 from adapters.measure import measure
 from adapters.quality import judge
 from adapters.recording import Recording
@@ -22,6 +22,7 @@ READERS: dict[Format, Reader] = {
     Format.PDF: pdf.read,
     Format.XML: xml.read,
     Format.SCP: scp.read,
+    Format.IMAGE: image.read,
 }
 
 _RESIDUAL_MV = 0.10  # honest files at 500 Hz stay under 0.01 mV, low-rate carts reach 0.16
@@ -46,7 +47,7 @@ def read_file(path: Path, settings: Reading) -> tuple[Ecg, ...]:
         raise Rejected(Reason.UNDECODABLE, "the file cannot be read") from None
     found = sniff(payload[:1024])
     if found is None:
-        raise Rejected(Reason.UNKNOWN_FORMAT, "neither DICOM, HL7, PDF, XML, SCP nor a WFDB header")
+        raise Rejected(Reason.UNKNOWN_FORMAT, "neither DICOM, HL7, PDF, PNG, JPEG, XML, SCP nor a WFDB header")
     return tuple(complete(recording) for recording in READERS[found](payload, "file", settings))
 
 

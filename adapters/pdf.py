@@ -1,7 +1,7 @@
 """A PDF report: vector pages read back into leads, one recording a report.
 
-Nothing is taken from a rendering: traces, grid and text are read as the page draws them. A page that is only an image
-is set aside, for a lead read off pixels by guesswork is worse than none.
+Traces, grid and text are read as the page draws them. Only a page without traces that a picture covers is read off its
+pixels (``adapters.raster``); it names nobody, for its writing is not read.
 """
 
 from collections.abc import Iterator
@@ -19,6 +19,8 @@ from adapters.pages.reading import RATE_HZ, PageLeads, read_leads
 from adapters.pages.text import lines_of
 from adapters.pages.timing import same_beats
 from adapters.paper import page_picture
+from adapters.raster.reading import read_scan
+from adapters.raster.scan import is_picture, rendered
 from adapters.recording import Recording
 from config.schema import Reading
 from domain.arrival import Format
@@ -104,7 +106,10 @@ def _nothing(images: int) -> str:
 
 def _report(page: pymupdf.Page, drawn: Ink) -> Iterator[_Report]:
     leads = read_leads(drawn)
-    if leads is not None:
+    if leads is None and drawn.images and is_picture(page):
+        scan = read_scan(rendered(page))
+        yield _Report(scan.page, Facts(), scan.picture)
+    elif leads is not None:
         picture = page_picture(page, quarter_turns=drawn.quarter_turns)
         yield _Report(leads, facts_of(lines_of(drawn.words)), picture)
 

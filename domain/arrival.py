@@ -14,9 +14,11 @@ class Format(StrEnum):
     PDF = "pdf"
     XML = "xml"
     SCP = "scp"
+    IMAGE = "image"
 
 
 _MAGIC = ((0, b"%PDF-", Format.PDF), (128, b"DICM", Format.DICOM), (0, b"MSH", Format.HL7))
+_IMAGE = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")  # PNG, JPEG
 _XML = (b"<?xml", b"<AnnotatedECG", b"<RestingECG", b"<restingecgdata", b"<CardiologyXML")
 _WIDE = (  # HL7 and XML in more than one byte a character, with its byte order mark or without
     (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
@@ -29,6 +31,8 @@ _WIDE_XML = tuple(mark + "<".encode(codec) for bom, codec in _WIDE for mark in (
 def sniff(head: bytes) -> Format | None:
     """Tell a payload's format from its first 1,024 bytes, or ``None``; a BOM or blank lines may precede PDF and HL7."""
     start = head[:1024]
+    if start.startswith(_IMAGE):
+        return Format.IMAGE
     if start.startswith(_WIDE_MAGIC):
         return Format.HL7
     if start.startswith(_WIDE_XML):

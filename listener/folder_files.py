@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from domain.arrival import Format
 
+_IMAGE_END, _JPEG_END = b"IEND\xaeB`\x82", b"\xff\xd9"  # PNG: the last chunk and its checksum; JPEG: end of image
+IMAGE_END_WITHIN = 4096  # writers append a few bytes of their own
 PDF_TRAILER_WITHIN = 2048  # Acrobat looks for %%EOF in the last 1,024 bytes (ISO 32000-1 annex H.3.4.4); be generous
 _UNFINISHED = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".download", ".swp", ".lock", "~")
 
@@ -78,11 +80,13 @@ def read_all(fd: int, size: int) -> bytes:
 
 
 def whole(found: Format, payload: bytes) -> bool:
-    """Tell whether a file's end is there: a PDF's trailer, the last tag of XML, as many bytes as SCP says."""
+    """Tell whether a file's end is there: a PDF's trailer, the last tag of XML, SCP's stated length, IEND, EOI."""
     if found is Format.PDF:
         return b"%%EOF" in payload[-PDF_TRAILER_WITHIN:]
     if found is Format.XML:
         return payload.rstrip(b"\0 \t\r\n").endswith(b">")
+    if found is Format.IMAGE:
+        return _IMAGE_END in payload[-IMAGE_END_WITHIN:] or _JPEG_END in payload[-IMAGE_END_WITHIN:]
     if found is Format.SCP:
         return len(payload) >= int.from_bytes(payload[2:6], "little")
     return True

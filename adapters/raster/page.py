@@ -1,0 +1,175 @@
+"""A picture of a page as the ink that was drawn on it: one stroke a lead, its names as words, its ruling as lines."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
+
+from adapters.pages.grid import PT_MM, Pulse
+from adapters.pages.ink import Ink, Stroke, Word
+from adapters.pages.labels import find_labels
+from adapters.raster.columns import column_starts, pieces_of
+from adapters.raster.follow import follow
+from adapters.raster.lattice import find_lattice, turned
+from adapters.raster.letters import lead_words
+from adapters.raster.rows import row_levels
+from adapters.raster.shape import Curve, curve_of, cut_pulse
+from adapters.raster.strokes import Colour, darkness, mask_of, runs_of
+from domain.errors import Rejected
+from domain.reason import Reason
+
+_TRACE_WIDE_MM, _TRACE_HIGH_MM = 2.5, 6.0  # less than both is a letter or a speck
+_LEAST_PX = 600  # below it, a page of twelve leads has two pixels a mm
+_MOST_ROWS = 16
+_MOST_RUNS = 400_000
+_GRID_LINES = 16
+_LIFT_MM = 1.0
+_TRACE, _PULSE, _GRID = (("s", name) for name in ("trace", "pulse", "grid"))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Upright:
+    """A page turned upright: BGR, and px a mm across and down."""
+
+    picture: Colour
+    px_mm: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Row:
+    level: float
+    curve: Curve
+    breaks: NDArray[np.float64]
+    pulse: Pulse | None
+
+
+def upright(picture: Colour, hint_px: float | None = None) -> Upright:
+    """Turn a page upright by its ruling. ``hint_px``: px a mm by the file's own resolution.
+
+    Raises ``Rejected(PAGE_NOT_UNDERSTOOD)`` for a picture without a ruling.
+    """
+    if max(picture.shape[:2]) < _LEAST_PX:
+        raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, f"a picture of less than {_LEAST_PX} pixels is too coarse to read")
+    lattice = find_lattice(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32))
+    if lattice is None:
+        raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "the picture shows no ECG paper: no even ruling found")
+    millimetre = lattice.millimetre(picture.shape[1], hint_px)
+    if millimetre is None:
+        raise Rejected(Reason.PAGE_NOT_CALIBRATED, "the ruling is neither 1 mm nor 5 mm on a page of any likely size")
+    return Upright(np.asarray(turned(picture, -lattice.angle, (255, 255, 255)), dtype=np.uint8), millimetre)
+
+
+def drawn(page: Upright, pt_px: float | None = None) -> Ink:
+    """Find what was drawn. ``pt_px``: pt a pixel where the page's true size is known, else its ruling is 1 mm.
+
+    Raises ``Rejected``: ``PAGE_NOT_UNDERSTOOD`` where no traces are found, ``TOO_LARGE``.
+    """
+    px_mm = page.px_mm[0]
+    dark = darkness(page.picture)
+    if dark is None:
+        raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "the picture is too faint: no ink found")
+    mask = mask_of(dark)
+    _, parts, boxes, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    large = (boxes[:, 2] > _TRACE_WIDE_MM * px_mm) | (boxes[:, 3] > _TRACE_HIGH_MM * px_mm)
+    large[0] = False
+    words = lead_words(dark, boxes[1:, :4], px_mm)
+    rows = _rows(dark, mask, parts, large, px_mm)
+    starts = _starts(rows, words, px_mm)
+    scale = PT_MM / px_mm if pt_px is None else pt_px
+    strokes = tuple(
+        _scaled(stroke, scale) for stroke in (*_traces(rows, words, starts, px_mm), *_pulses(rows), *_grid(page.px_mm))
+    )
+    return Ink(strokes, tuple(_word(word, scale) for word in words), 0, 1)
+
+
+def _rows(
+    dark: NDArray[np.float32], mask: Colour, parts: NDArray[np.int32], large: NDArray[np.bool_], px_mm: float
+) -> list[_Row]:
+    runs = runs_of(dark, mask, parts)
+    if runs.middle.size > _MOST_RUNS:
+        raise Rejected(Reason.TOO_LARGE, f"a picture with more than {_MOST_RUNS} pieces of ink")
+    runs = runs.of(large)
+    levels = row_levels(runs, dark.shape[0], px_mm) if runs.middle.size else np.empty(0)
+    if not 1 <= levels.size <= _MOST_ROWS:
+        raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "no rows of traces on the picture")
+    rows = []
+    for level, path in zip(levels.tolist(), follow(runs, levels, px_mm), strict=True):
+        if (path >= 0).sum() < 20 * px_mm:
+            continue
+        whole, begins = pieces_of(runs, path)
+        curve, pulse = cut_pulse(curve_of(runs, whole), px_mm)
+        rows.append(_Row(level, curve, begins[(begins > curve.x0 - 1.5) & (begins < curve.x1)], pulse))
+    return rows
+
+
+def _starts(rows: Sequence[_Row], words: Sequence[Word], px_mm: float) -> tuple[float, ...]:
+    """Find the columns by the names' count, and by the breaks where the names say nothing."""
+    columns = max((len(_names_of(row, rows, words)) for row in rows), default=0)
+    if columns < 2:
+        return ()
+    full = [row for row in rows if len(_names_of(row, rows, words)) > 1]
+    return column_starts([row.curve for row in full], [row.breaks for row in full], columns) or ()
+
+
+def _names_of(row: _Row, rows: Sequence[_Row], words: Sequence[Word]) -> list[float]:
+    """Return where names stand above a row, nearer to it than to the row above."""
+    above = max((other.level for other in rows if other.level < row.level), default=-np.inf)
+    return [label.x0 for label in find_labels(words) if max(above, row.level - 1e4) < label.y <= row.level]
+
+
+def _traces(rows: Sequence[_Row], words: Sequence[Word], starts: Sequence[float], px_mm: float) -> Iterator[Stroke]:
+    """Cut each row that holds columns where they begin; what is apart by more than a pen's lift is two strokes."""
+    for row in rows:
+        cuts = starts if _is_cut(row, starts) or len(_names_of(row, rows, words)) > 1 else ()
+        edges = [-np.inf, *cuts[1:], np.inf]
+        x = np.arange(row.curve.y.size, dtype=np.float64)
+        for number, (first, last) in enumerate(pairwise(edges)):
+            inside = np.flatnonzero(np.isfinite(row.curve.y) & (x >= first) & (x < last))
+            apart = np.flatnonzero(np.diff(inside) > _LIFT_MM * px_mm) + 1
+            for run in np.split(inside, apart):
+                if run.size > 3:
+                    begin = cuts[number] if cuts and abs(run[0] - cuts[number]) < 1.5 else _begin(row, float(run[0]))
+                    yield Stroke(_resampled(x[run], row.curve.y[run], begin), _TRACE)
+
+
+def _begin(row: _Row, x: float) -> float:
+    near = row.breaks[np.abs(row.breaks - x) < 1.5]
+    return float(near[0]) if near.size else x
+
+
+def _resampled(x: NDArray[np.float64], y: NDArray[np.float64], begin: float) -> NDArray[np.float64]:
+    """Return points half a pixel apart from ``begin`` on, which lies between two columns."""
+    at = np.arange(begin, x[-1] + 0.25, 0.5)
+    return np.column_stack((at, PchipInterpolator(x, y)(np.clip(at, x[0], x[-1]))))
+
+
+def _is_cut(row: _Row, starts: Sequence[float]) -> bool:
+    return bool(row.breaks.size) and any(np.abs(row.breaks - start).min() < 4 for start in starts[1:])
+
+
+def _pulses(rows: Sequence[_Row]) -> Iterator[Stroke]:
+    for row in rows:
+        if row.pulse is not None:
+            left, right, foot, top = row.pulse.x0, row.pulse.x1, row.pulse.y, row.pulse.y - row.pulse.height
+            corners = [(left - 2, foot), (left, foot), (left, top), (right, top), (right, foot), (right + 2, foot)]
+            yield Stroke(np.array(corners, dtype=np.float64), _PULSE)
+
+
+def _grid(px_mm: tuple[float, float]) -> Iterator[Stroke]:
+    across, down = (5 * np.arange(_GRID_LINES) * size for size in px_mm)
+    for x in across:
+        yield Stroke(np.array([(x, down[0]), (x, down[-1])]), _GRID)
+    for y in down:
+        yield Stroke(np.array([(across[0], y), (across[-1], y)]), _GRID)
+
+
+def _scaled(stroke: Stroke, scale: float) -> Stroke:
+    return Stroke(stroke.points * scale, stroke.style)
+
+
+def _word(word: Word, scale: float) -> Word:
+    return Word(word.text, word.x0 * scale, word.y0 * scale, word.x1 * scale, word.y1 * scale)

@@ -1,0 +1,38 @@
+"""The ruling of a page gives its turn and its scale, however it is scanned."""
+
+import numpy as np
+import pytest
+
+from adapters.raster.lattice import find_lattice
+
+
+def ruled(px_mm: float, degrees: float, thick_only: bool = False) -> np.ndarray:
+    """Paper 1,400 by 1,000 px with lines 1 mm and 5 mm apart, drawn from the formula of a line."""
+    y, x = np.mgrid[0:1000, 0:1400].astype(np.float32)
+    angle = np.deg2rad(degrees)
+    paper = np.full(x.shape, 250.0, np.float32)
+    across, down = x * np.cos(angle) + y * np.sin(angle), -x * np.sin(angle) + y * np.cos(angle)
+    for along in (across, down):
+        for every, depth in ((1, 25.0), (5, 50.0)):
+            if every == 5 or not thick_only:
+                off = np.abs((along + every * px_mm / 2) % (every * px_mm) - every * px_mm / 2)
+                paper -= depth * np.clip(1.2 - off, 0.0, 1.0)
+    return paper + np.random.default_rng(1).normal(0, 3, x.shape).astype(np.float32)
+
+
+@pytest.mark.parametrize(("px_mm", "degrees"), [(7.874, 0.0), (5.906, -3.0), (7.3, 2.6)])
+def test_turn_and_scale_are_found(px_mm: float, degrees: float) -> None:
+    lattice = find_lattice(ruled(px_mm, degrees))
+    assert lattice is not None
+    assert np.rad2deg(lattice.angle) == pytest.approx(degrees, abs=0.03)
+    assert lattice.millimetre(1400) == pytest.approx((px_mm, px_mm), rel=1e-3)
+
+
+def test_lines_of_5_mm_alone_are_not_taken_for_1_mm() -> None:
+    lattice = find_lattice(ruled(7.0, 1.0, thick_only=True))
+    assert lattice is not None
+    assert lattice.millimetre(1400) == pytest.approx((7.0, 7.0), rel=1e-3)
+
+
+def test_paper_without_a_ruling_has_none() -> None:
+    assert find_lattice(np.random.default_rng(2).normal(240, 6, (1000, 1400)).astype(np.float32)) is None
