@@ -48,7 +48,7 @@ GIVE_UP_S = 600.0  # a file without its end that nobody touched for so long will
 _WATCHED = flags.CLOSE_WRITE | flags.MOVED_TO | flags.ONLYDIR
 
 _ADVICE = {
-    Reason.UNKNOWN_FORMAT: "This is neither a PDF, PNG or JPEG, nor DICOM, nor an ECG in XML or SCP, nor an HL7 version 2 message.\n"
+    Reason.UNKNOWN_FORMAT: "This is neither a PDF, PNG, JPEG or DICOM, nor an ECG in XML or SCP, nor HL7 version 2.\n"
     "Export the ECG again as one of these and drop the new file.",
     Reason.TOO_LARGE: "The file is larger than this folder takes (doors.folder.max_file_mib).\n"
     "Export single ECGs, or ask the operator of this service to raise the limit.",
