@@ -95,7 +95,8 @@ _UNDO = np.stack([np.eye(8), *(one.undo for one in EXCHANGES.values())])
 _SURE = np.array([one.certain for one in EXCHANGES.values()])
 
 _DOUBT = 0.25  # of what is certain
-_FEW_BEATS, _FEW = 3, 2.0  # fewer beats in a lead, as in a page's column: so much surer
+_APART = 5.0  # leads by different beats, as in a page's columns, or by one or two: so much surer
+_FEW_BEATS = 3
 _GAIN = 3.5  # a chest lead over its prediction, either way: 2.7 in honest records
 _FLAT, _SMOOTH = 0.1, 5  # the smallest of I, II, III over the largest: 0.15 in honest records
 
@@ -116,13 +117,17 @@ def exchanged(beat: Beat, *, paced: bool) -> Suspicion:
     if leg := _on_the_leg(beat):
         return Suspicion(defects=(leg,))
     covariance = np.asarray(leads @ leads.T / leads.shape[1], np.float64)
-    best, share = _likeliest(covariance, certainty=_FEW if beat.count[_ROWS].min() < _FEW_BEATS else 1.0)
+    best, share = _likeliest(covariance, certainty=_APART if _apart(beat.count[_ROWS]) else 1.0)
     certain = share >= 1 and not paced
     gain = _gain(covariance)
     if gain and not (certain and _gain(best.undo @ covariance @ best.undo.T) is None):  # no exchange explains the sizes
         return Suspicion(defects=(gain,))
     exchange = (Defect(reason=Reason.LEADS_EXCHANGED, leads=best.leads),) if certain else ()
     return Suspicion(defects=exchange, doubted=not certain and share >= _DOUBT)
+
+
+def _apart(count: NDArray[np.intp]) -> bool:
+    return bool(count.min() < max(_FEW_BEATS, count.max() - 1))
 
 
 def _likeliest(covariance: Matrix, certainty: float) -> tuple[Exchange, float]:
