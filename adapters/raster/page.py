@@ -13,6 +13,7 @@ from adapters.pages.grid import PT_MM, Pulse
 from adapters.pages.ink import Ink, Stroke, Word
 from adapters.pages.labels import find_labels
 from adapters.raster.columns import column_starts, pieces_of
+from adapters.raster.crossings import settled
 from adapters.raster.follow import follow
 from adapters.raster.lattice import find_lattice, turned
 from adapters.raster.letters import lead_words
@@ -24,6 +25,7 @@ from domain.reason import Reason
 
 _TRACE_WIDE_MM, _TRACE_HIGH_MM = 2.5, 6.0  # less than both is a letter or a speck
 _LEAST_PX = 600  # below it, a page of twelve leads has two pixels a mm
+_SHORTEST_MM = 20.0  # of ink in a row
 _MOST_ROWS = 16
 _MOST_RUNS = 400_000
 _GRID_LINES = 16
@@ -97,10 +99,11 @@ def _rows(
     if not 1 <= levels.size <= _MOST_ROWS:
         raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "no rows of traces on the picture")
     rows = []
-    for level, path in zip(levels.tolist(), follow(runs, levels, px_mm), strict=True):
-        if (path >= 0).sum() < 20 * px_mm:
-            continue
-        whole, begins = pieces_of(runs, path)
+    paths = follow(runs, levels, px_mm)
+    long = (paths >= 0).sum(axis=1) >= _SHORTEST_MM * px_mm
+    pieces = [pieces_of(runs, path) for path in paths[long]]
+    wholes = settled([path for path, _ in pieces], runs)
+    for level, whole, (_, begins) in zip(levels[long].tolist(), wholes, pieces, strict=True):
         curve, pulse = cut_pulse(curve_of(runs, whole), px_mm)
         rows.append(_Row(level, curve, begins[(begins > curve.x0 - 1.5) & (begins < curve.x1)], pulse))
     return rows

@@ -1,0 +1,40 @@
+"""Where two rows' ink runs together: the steeper trace keeps it, the other is bridged or left open."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.raster.strokes import Runs
+
+_NEAR = 4  # columns before and after by which a trace's steepness is told
+
+Index = NDArray[np.int64]
+
+
+def settled(paths: Sequence[Index], runs: Runs) -> list[Index]:
+    """Return the paths (a run a column, -1 for none) without the ink that another row has the better claim to.
+
+    A wave that reaches into its neighbour's row comes and goes steeply, the neighbour is level: ink they share is the
+    wave's. What the other loses is bridged later where it is short, and not recorded where it is not.
+    """
+    paths = [path.copy() for path in paths]
+    for upper in range(len(paths)):
+        for lower in range(upper + 1, len(paths)):
+            shared = np.flatnonzero((paths[upper] == paths[lower]) & (paths[upper] >= 0))
+            for stretch in np.split(shared, np.flatnonzero(np.diff(shared) > 1) + 1) if shared.size else ():
+                steep = [
+                    _steepness(path, runs, int(stretch[0]), int(stretch[-1])) for path in (paths[upper], paths[lower])
+                ]
+                paths[lower if steep[0] >= steep[1] else upper][stretch] = -1
+    return paths
+
+
+def _steepness(path: Index, runs: Runs, first: int, last: int) -> float:
+    """Return how far a trace moves, px, in the columns just before and after a stretch."""
+    total = 0.0
+    for columns in (path[max(first - _NEAR, 0) : first], path[last + 1 : last + 1 + _NEAR]):
+        own = columns[columns >= 0]
+        if own.size:
+            total += float(runs.bottom[own].max() - runs.top[own].min())
+    return total
