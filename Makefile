@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+MEASURE := .venv-measure
 STAMP := $(VENV)/.ready
 
 # Rounds of the kill test in `make check`.
@@ -35,8 +36,15 @@ stand-ins: $(STAMP)
 	$(BIN)/python -m ecgd.stand_ins $(if $(BACKGROUNDS),--backgrounds $(BACKGROUNDS))
 
 # docs/reading.md again, or only PARTS of it (vector raster formats waves quality doors); ECGD_SAMPLES: the real ECGs.
-measure-reading: $(STAMP)
-	$(BIN)/python -m benchmarks.reading $(PARTS)
+measure-reading: $(MEASURE)/.ready
+	$(MEASURE)/bin/python -m benchmarks.reading $(PARTS)
+
+# Of its own: neurokit2's wheel brings a package called tests, which would hide ours.
+$(MEASURE)/.ready: pyproject.toml constraints.txt
+	test -x $(MEASURE)/bin/python || $(PYTHON) -m venv $(MEASURE)
+	$(MEASURE)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt torch
+	$(MEASURE)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test,measure]'
+	touch $@
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -47,4 +55,4 @@ lint: $(STAMP)
 check: lint test learn kill
 
 clean:
-	rm -rf $(VENV) demo-out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(MEASURE) demo-out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
