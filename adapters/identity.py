@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.fft import next_fast_len
 
 from adapters.signal import resampled
-from domain.ecg import LEADS, RATE_HZ, Ecg, Order, Patient
+from domain.ecg import LEADS, RATE_HZ, Ecg, Order, Patient, ReadWarning
 from domain.errors import Permanent
 from domain.reason import Reason
 from domain.report import Report
@@ -34,7 +34,6 @@ _LEAST_LEADS = 4
 _AT_ONCE = 4  # leads compared before the next are looked at
 _RECORD_NUMBERS = {"", "MR", "MRN", "PI", "PT"}  # types that name a person: no visit, account or insurance
 _UNKNOWN = -128
-_PICTURE = "image"  # Origin.format of what was read off a picture file
 _HEAD = struct.Struct("<BI")
 _VERSION = 1
 
@@ -71,7 +70,7 @@ def seen(ecg: Ecg) -> Seen:
 def _source(ecg: Ecg) -> Source:
     if not ecg.origin.digitised:
         return Source.NATIVE
-    return Source.RASTER if ecg.origin.format == _PICTURE else Source.VECTOR
+    return Source.RASTER if ReadWarning.SCANNED in ecg.origin.warnings else Source.VECTOR
 
 
 def seen_of(report: Report) -> Seen:

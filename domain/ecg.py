@@ -94,6 +94,7 @@ class ReadWarning(StrEnum):
     CALIBRATED_BY_LABEL = "calibrated_by_label"
     LABEL_DISAGREES_WITH_GRID = "label_disagrees_with_grid"
     LEADS_BY_PLACE = "leads_by_place"
+    SCANNED = "scanned"
     TIME_ZONE_ASSUMED = "time_zone_assumed"
     ACQUISITION_TIME_MISSING = "acquisition_time_missing"
     CHARSET_ASSUMED = "charset_assumed"

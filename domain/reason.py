@@ -44,6 +44,7 @@ class Reason(StrEnum):
     NOISE = "noise"
     LEADS_EXCHANGED = "leads_exchanged"
     SCALED_PER_LEAD = "scaled_per_lead"
+    SCANNED = "scanned"
     CALIBRATION_PULSE = "calibration_pulse"
     MODEL_OUTPUT_INVALID = "model_output_invalid"
     # not delivered: the message is buried

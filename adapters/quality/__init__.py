@@ -45,6 +45,7 @@ def judge(signal: Signal, recording: Recording) -> Verdict:
     found = noise(signal)
     is_paced = paced(signal, beat)
     defects = [
+        *_scanned(recording),
         *_length(signal, recording),
         *missing(signal),
         *still(signal),
@@ -68,6 +69,11 @@ def judge(signal: Signal, recording: Recording) -> Verdict:
         ReadWarning.BEATS_NOT_FOUND: lost,
     }
     return Verdict(unfit=tuple(defects), warnings=tuple(one for one, holds in warnings.items() if holds))
+
+
+def _scanned(recording: Recording) -> list[Defect]:
+    """Read off pixels: some leads come out too badly to be scored (docs/reading.md), and nothing yet says which."""
+    return [Defect(reason=Reason.SCANNED)] if ReadWarning.SCANNED in recording.warnings else []
 
 
 def _length(signal: Signal, recording: Recording) -> list[Defect]:

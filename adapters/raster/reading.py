@@ -1,6 +1,6 @@
 """A scan into leads: what was drawn on it, read as any other page is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ from adapters.pages.grid import PT_MM
 from adapters.pages.reading import PageLeads, read_leads
 from adapters.raster.page import drawn, upright
 from adapters.raster.scan import Scan
-from domain.ecg import Picture
+from domain.ecg import Picture, ReadWarning
 from domain.errors import Rejected
 from domain.reason import Reason
 
@@ -36,5 +36,7 @@ def read_scan(scan: Scan) -> ScanLeads:
     if leads is None:
         raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, f"no traces on the picture; {_ADVICE}")
     scale = min(1.0, _SHOWN_PX / max(page.picture.shape[:2]))
+    scale_of_page = replace(leads.scale, warnings=(*leads.scale.warnings, ReadWarning.SCANNED))
+    leads = replace(leads, scale=scale_of_page)
     small = cv2.resize(page.picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return ScanLeads(leads, np.ascontiguousarray(small[:, :, ::-1]))

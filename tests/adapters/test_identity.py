@@ -10,7 +10,7 @@ from adapters.formats import complete
 from adapters.identity import Sameness, compare, persons, same, seen
 from adapters.recording import Recording
 from benchmarks.reading import doors
-from domain.ecg import LEADS, Identifier, Order, Patient
+from domain.ecg import LEADS, Identifier, Order, Patient, ReadWarning
 from domain.seen import Source
 from simulator.heart import ecg, varied
 from tests.adapters.objects import samples_folder
@@ -105,7 +105,7 @@ def test_what_is_kept_of_an_ecg_names_nobody_and_says_what_it_is_worth(signal):
     assert not any(digest == "42" or "P1" in digest for digest in (*found.patients, *found.orders))
     assert len(found.print) < 16_000
     page = complete(replace(recording, digitised=True))
-    picture = complete(replace(recording, digitised=True, format="image"))
+    picture = complete(replace(recording, digitised=True).warn(ReadWarning.SCANNED))
     assert seen(picture).worth < seen(page).worth < found.worth
     assert same(native, page) is Sameness.SAME
     assert seen(complete(replace(recording, median_only=True))).print == b""
