@@ -24,7 +24,7 @@ _BY_CODE = {  # LOINC, beyond those in adapters.codes
     "MDC_ECG_TIME_PD_PR_GL": "pr_ms", "MDC_ECG_TIME_PD_PR": "pr_ms",
     "MDC_ECG_TIME_PD_QRS_GL": "qrs_ms", "MDC_ECG_TIME_PD_QRS": "qrs_ms",
     "MDC_ECG_TIME_PD_QT_GL": "qt_ms", "MDC_ECG_TIME_PD_QT": "qt_ms",
-    "MDC_ECG_TIME_PD_QTC": "qtc_ms", "MDC_ECG_TIME_PD_QTCB": "qtc_ms", "MDC_ECG_TIME_PD_QTCF": "qtc_ms",
+    "MDC_ECG_TIME_PD_QTC": "qtc_ms", "MDC_ECG_TIME_PD_QTCB": "qtc_ms", "MDC_ECG_TIME_PD_QTCF": "qtcf_ms",
     "MDC_ECG_ANGLE_P_FRONT": "p_axis_deg", "MDC_ECG_ANGLE_QRS_FRONT": "qrs_axis_deg",
     "MDC_ECG_ANGLE_T_FRONT": "t_axis_deg",
 }  # fmt: skip

@@ -62,14 +62,18 @@ def strips(record: Sections) -> tuple[list[Strip], bool]:
             raise Rejected(Reason.NO_WAVEFORM, "neither rhythm nor reference beat")
         beat = _beat(record, leads)
         whole = [Lead(code=lead.code, first=1, last=len(row)) for lead, row in zip(leads, beat.rows, strict=True)]
-        return list(_strips(whole, beat, [row * beat.nv * _NV for row in beat.rows])), True
+        return list(_strips(whole, beat, _millivolts(beat))), True
     rhythm = _block(record, 6, leads, [lead.samples for lead in leads])
     if record[6].u8(5) and record.protocol < 30:
         raise Rejected(Reason.UNSUPPORTED_OBJECT, "bimodal compression: a rhythm of two sampling rates")
-    rows = [row * rhythm.nv * _NV for row in rhythm.rows]
+    rows = _millivolts(rhythm)
     if record[3].u8(1) & _SUBTRACTED:
         _add_beats(rows, record, leads, rhythm)
     return list(_strips(leads, rhythm, rows)), False
+
+
+def _millivolts(block: Block) -> list[Samples]:
+    return [np.asarray(row * (block.nv * _NV), np.float64) for row in block.rows]
 
 
 def _leads(section: Fields) -> Iterator[Lead]:

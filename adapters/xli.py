@@ -67,7 +67,8 @@ def _codes(chunk: bytes) -> list[int]:
 def _words(octets: bytes) -> Counts:
     """High bytes, then low bytes, as signed 16-bit numbers."""
     raw = np.frombuffer(octets[: len(octets) // 2 * 2], np.uint8).reshape(2, -1).astype(np.uint16)
-    return (raw[0] << 8 | raw[1]).view(np.int16).astype(np.int64)
+    words: Counts = (raw[0] << 8 | raw[1]).view(np.int16).astype(np.int64)
+    return words
 
 
 def _integrated(deltas: Counts, first: int) -> Counts:

@@ -48,7 +48,7 @@ def test_a_message_in_wide_characters_is_one_as_a_file_too(tmp_path, codec, mark
     assert formats.read_file(path, READING) == ()
 
 
-@pytest.mark.parametrize("content", [b"", b"junk", b"\0" * 2000, b"<?xml version='1.0'?>"])
+@pytest.mark.parametrize("content", [b"", b"junk", b"\0" * 2000])
 def test_an_unknown_format_is_refused(tmp_path, content):
     path = tmp_path / "file.dcm"
     path.write_bytes(content)
