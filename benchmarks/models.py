@@ -6,7 +6,7 @@ The limit is measured in the same run, first and again in every round: the most 
 convolutions of ResNet-50's kind in OpenVINO have reached by then. FLOPs are counted by ``torch.utils.flop_counter``, a
 multiplication and an addition as two. All backends of a network take turns in every round, so that a busy neighbour
 meets all of them; times are medians, ratios the medians of each round's own. Weights are random: time does not depend
-on them. "explanation" is the backward pass that tells where the network looked. ECG12Net gets one crop; "loop" is its
+on them. "explanation" is the backward pass that tells where ECG12Net looked. ECG12Net gets one crop; "loop" is its
 twelve trunks one after the other, what grouped convolution replaces. "difference" is from torch fp32 on the CPU, as
 ``inference.backend`` measures it when a bundle loads. Where there is a
 CUDA device, the same there.
@@ -46,7 +46,7 @@ from inference.bundle import write_bundle
 from inference.crops import PREPROCESSING_VERSION as CROPS_VERSION
 from inference.ecg12net import CROP, LEADS, ECG12Net, LeadBlock
 from inference.eianet import EIANet
-from inference.explain import InputTimesGradient, LayerCam
+from inference.explain import InputTimesGradient
 from inference.picture import PREPROCESSING_VERSION as PICTURE_VERSION
 from inference.scorer import Scorer
 from simulator.sample import real_dicom
@@ -90,12 +90,12 @@ class Compiled(TorchBackend):
 
 
 class Looked:
-    """The backward pass that tells where a network looked, beside its score."""
+    """The backward pass that tells where ECG12Net looked, beside its score."""
 
     name = "explanation, torch"
 
     def __init__(self, network: nn.Module) -> None:
-        self._pass = LayerCam(network) if isinstance(network, EIANet) else InputTimesGradient(network)
+        self._pass = InputTimesGradient(network)
 
     def __call__(self, *inputs: Array) -> tuple[Array, ...]:
         """One map."""
@@ -236,7 +236,8 @@ def measure(case: Case, limit: Limit, rounds: int, threads: int, compiled: bool)
         network(*map(torch.from_numpy, case.example))
     case.flops = counter.get_total_flops()
     running = backends(case, threads, compiled)
-    running.append(Looked(network))
+    if isinstance(network, ECG12Net):
+        running.append(Looked(network))
     for backend in running:
         if backend.name.startswith(("torch", "openvino", "cuda")) and "loop" not in backend.name:  # other weights
             case.apart[backend.name] = difference(backend, running[0], [case.example])

@@ -89,15 +89,8 @@ class EIANet(nn.Module):
 
     def features(self, picture: Tensor) -> Tensor:
         """The last attention's output ``[N, 32 width, H / 32, W / 32]``."""
-        return self.late(self.early(picture))
-
-    def early(self, picture: Tensor) -> Tensor:
-        """The first attention's output ``[N, 4 width, H / 4, W / 4]``, where a place is still a place."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(picture))))  # [N, width, H / 4, W / 4]
-        return self.attention1(self.layer1(x))  # type: ignore[no-any-return]
-
-    def late(self, x: Tensor) -> Tensor:
-        """What the other three stages make of ``early``."""
+        x = self.attention1(self.layer1(x))  # [N, 4 width, H / 4, W / 4]
         x = self.attention2(self.layer2(x))  # [N, 8 width, H / 8, W / 8]
         x = self.attention3(self.layer3(x))  # [N, 16 width, H / 16, W / 16]
         return self.attention4(self.layer4(x))  # type: ignore[no-any-return]
@@ -109,13 +102,9 @@ class EIANet(nn.Module):
         attention is ReLU(sum_k w_k A_k) / HW: no backward pass is needed.
         """
         places = self.features(picture)
-        logit = self.logit(places)
+        logit = self.fc(places.mean((2, 3))).squeeze(1)
         heat = nn.functional.conv2d(places, self.fc.weight[:, :, None, None]).squeeze(1)
         return logit, torch.relu(heat) / (heat.shape[1] * heat.shape[2])
-
-    def logit(self, places: Tensor) -> Tensor:
-        """``features`` -> ``[N]``."""
-        return self.fc(places.mean((2, 3))).squeeze(1)  # type: ignore[no-any-return]
 
 
 def _stage(channels: int, width: int, blocks: int, stride: int) -> nn.Sequential:

@@ -4,16 +4,10 @@ Networks that end in an average over places and a linear head say it with the sc
 output is known without a backward pass (Zhou et al. 2016, CAM; with this ending Selvaraju et al.'s Grad-CAM is the
 same up to a constant).
 
-    EIANet, ArrestNet   coarse_p = ReLU(w . a_p)                        towards arrest
+    EIANet, ArrestNet   heat_p = ReLU(w . a_p)                          towards arrest
 
-A place of the last maps sees much of the whole, and its heat, as exact as it may be, does not lie on the wave that made
-it. EIANet's is therefore multiplied with what the first attention's places add, a time of 4 pixels (LayerCAM: Jiang et
-al. 2021, IEEE TIP 30:5875, which joins maps of several stages), for which one backward pass is needed:
-
-    EIANet              fine_p = sum_k ReLU(d(logit) / d(a_kp)) a_kp
-                        heat_p = coarse_p fine_p                        towards arrest
-
-What each sample of ECG12Net's input moved is told by one backward pass (input x gradient: Shrikumar et al. 2016,
+A place of ECG12Net's last maps sees nearly the whole crop, and its map, as exact as it may be, does not lie on the wave
+that made it hot. What each sample moved is told by one backward pass (input x gradient: Shrikumar et al. 2016,
 arXiv 1605.01713), the input being a crop about its lead's median:
 
     ECG12Net            moved_lt = x_lt d(potassium) / d(x_lt)          mmol/L, over 20 ms
@@ -25,12 +19,12 @@ only.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, cast
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, gaussian_filter1d, map_coordinates
+from scipy.ndimage import gaussian_filter1d
 from torch import nn
 
 from domain.ecg import LEADS, RATE_HZ, Ecg
@@ -38,7 +32,6 @@ from domain.explanation import SHOWN, Direction, Explanation, LeadHeat, PictureH
 from inference.bundle import Bundle
 from inference.crops import starts
 from inference.ecg12net import CROP
-from inference.eianet import EIANet
 from inference.manifest import ArrestNetArchitecture, Ecg12NetArchitecture, EiaNetArchitecture
 
 REFERENCE = 4.2
@@ -52,7 +45,7 @@ SMOOTH_S = 0.02
 
 # Centres of receptive fields: every convolution here pads to its middle, so with stride 2 output i lies over input 2 i.
 # EIANet halves five times, ArrestNet likewise.
-EIANET_STRIDE, EIANET_FINE = 32, 4
+EIANET_STRIDE = 32
 ARRESTNET_STRIDE = 32
 
 Array = NDArray[np.float32]
@@ -71,19 +64,19 @@ def explainer_of(bundle: Bundle, device: str = "cpu") -> Explainer:
     """The explainer of a bundle's network; one that needs a backward pass runs it on ``device``."""
     architecture = bundle.facts.architecture
     if isinstance(architecture, EiaNetArchitecture):
-        return _OnPicture(architecture, LayerCam(cast(EIANet, bundle.network()), device))
+        return _OnPicture((architecture.input_height, architecture.input_width))
     if isinstance(architecture, ArrestNetArchitecture):
         return _OnRecording()
     return _OnLeads(architecture, InputTimesGradient(bundle.network(), device))
 
 
 class _OnPicture:
-    def __init__(self, architecture: EiaNetArchitecture, fine: "LayerCam") -> None:
-        self._shape, self._fine = (architecture.input_height, architecture.input_width), fine
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self._shape = shape
 
     def __call__(self, ecg: Ecg, inputs: tuple[Array, ...], outputs: tuple[Array, ...]) -> Explanation | None:
-        heat = joined(outputs[1][0], self._fine(*inputs)[0])
-        return picture_heat(heat, self._shape, ecg.picture.shape[:2]) if np.isfinite(heat).all() else None
+        _, heat = outputs
+        return picture_heat(heat[0], self._shape, ecg.picture.shape[:2]) if np.isfinite(heat).all() else None
 
 
 class _OnRecording:
@@ -105,21 +98,6 @@ class _OnLeads:
         return lead_heat(at, ecg.signal.shape[1], float(estimates.mean()), attention, moved)
 
 
-class LayerCam:
-    """What the places of EIANet's first attention add to its logit."""
-
-    def __init__(self, network: EIANet, device: str = "cpu") -> None:
-        self._device = torch.device(device)
-        self._network = network.to(self._device).requires_grad_(False)
-
-    def __call__(self, picture: Array) -> Array:
-        """``[N, 1, H, W]`` -> ``[N, H / 4, W / 4]``."""
-        places = self._network.early(torch.from_numpy(picture).to(self._device)).requires_grad_(True)
-        logit = self._network.logit(self._network.late(places))
-        (gradient,) = torch.autograd.grad(logit.sum(), places)
-        return (torch.relu(gradient) * places.detach()).sum(1).float().cpu().numpy()
-
-
 class InputTimesGradient:
     """What each value of a network's first input moved its first output, to first order about 0."""
 
@@ -135,20 +113,13 @@ class InputTimesGradient:
         return (first.detach() * gradient).float().cpu().numpy()
 
 
-def joined(coarse: Array, fine: Array) -> Array:
-    """EIANet's two maps ``[H / 32, W / 32]`` and ``[H / 4, W / 4]`` multiplied, over two places of the fine one."""
-    rows, columns = (np.arange(size) * (EIANET_FINE / EIANET_STRIDE) for size in fine.shape)
-    heat = map_coordinates(coarse, np.meshgrid(rows, columns, indexing="ij"), order=1, mode="nearest")
-    return np.asarray(heat * gaussian_filter(fine, 1), np.float32)
-
-
 def picture_heat(heat: Array, looked_at: tuple[int, ...], picture: tuple[int, ...]) -> PictureHeat:
-    """Place EIANet's joined map of a ``looked_at`` (height, width) input on a ``picture`` of another size."""
+    """Place EIANet's map ``[h, w]`` of a ``looked_at`` (height, width) input on a ``picture`` of another size."""
     scale = tuple(there / here for there, here in zip(picture, looked_at, strict=True))
     return PictureHeat(
         cells=_to_its_maximum(heat),
         first_px=(scale[0] / 2 - 0.5, scale[1] / 2 - 0.5),  # the first pixel's centre, as resizing has it
-        step_px=(EIANET_FINE * scale[0], EIANET_FINE * scale[1]),
+        step_px=(EIANET_STRIDE * scale[0], EIANET_STRIDE * scale[1]),
     )
 
 

@@ -1,10 +1,10 @@
 """A real recording made into a stranger's: what differs from person to person, drawn anew at every use.
 
-A cohort bends few recordings many times. Were each as it was recorded, a network would know it again and read how far it
-was bent from there, which it can do of no patient. So the heart's direction and size, and its P, QRS, ST and T are
-changed at random first, whatever the disturbance is to be. Sizes: limits of normal of large populations (Rijnbeek 2014, J
-Electrocardiol 47:914: 2nd to 98th centile of QRS and QT, halved for a standard deviation and again since the recordings differ
-among themselves); T wave height, which differs most, as ``plan.Hearts`` has it for simulated hearts.
+A cohort bends few recordings many times. Were each as it was recorded, a network would know it again and read how far
+it was bent from there, which it can do of no patient. So the heart's direction and size, and its P, QRS, ST and T are
+changed at random first, whatever the disturbance is to be. Sizes were chosen, not fitted: of the order of a standard
+deviation between healthy people (limits of normal: Rijnbeek 2014, J Electrocardiol 47:914), T wave height, which
+differs most, as ``plan.Hearts`` has it for simulated hearts.
 """
 
 from dataclasses import dataclass

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from captum.attr import InputXGradient, LayerGradCam, LayerGradientXActivation
+from captum.attr import InputXGradient, LayerGradCam
 from torch import nn
 
 from adapters import overlay, paper
@@ -17,16 +17,7 @@ from inference.bundle import STAND_INS, load
 from inference.crops import crops, starts
 from inference.ecg12net import CROP, ECG12Net
 from inference.eianet import EIANet
-from inference.explain import (
-    InputTimesGradient,
-    LayerCam,
-    explainer_of,
-    joined,
-    lead_heat,
-    picture_heat,
-    recording_heat,
-    share_inside,
-)
+from inference.explain import InputTimesGradient, explainer_of, lead_heat, picture_heat, recording_heat, share_inside
 from inference.scorer import Scorer
 from tests.inference.conftest import beats
 
@@ -48,31 +39,15 @@ def settled(network: nn.Module, *shape: int) -> nn.Module:
     return network.eval()
 
 
-def test_eianets_closed_form_is_captums_grad_cam():
+def test_eianets_heat_on_the_picture_is_captums_grad_cam_by_its_maximum():
     torch.manual_seed(1)
     network = settled(EIANet(width=4), 1, 128, 192)
     picture = torch.rand(1, 1, 128, 192)
     oracle = LayerGradCam(lambda x: network(x)[0], network.attention4).attribute(picture, relu_attributions=True)
+    oracle = oracle.detach().numpy()[0, 0]
+    heat = picture_heat(network(picture)[1].detach().numpy()[0], (128, 192), PICTURE)
     assert oracle.max() > 0
-    torch.testing.assert_close(network(picture)[1], oracle[:, 0], rtol=1e-4, atol=1e-6)
-
-
-def test_eianets_fine_map_is_captums_gradient_x_activation_of_the_first_attention():
-    torch.manual_seed(1)
-    network = settled(EIANet(width=4), 1, 128, 192)
-    picture = torch.rand(2, 1, 128, 192)
-    oracle = LayerGradientXActivation(lambda x: network(x)[0], network.attention1).attribute(picture)
-    fine = LayerCam(network)(picture.numpy())
-    assert fine.max() > 0
-    np.testing.assert_allclose(fine, torch.relu(oracle).sum(1).detach().numpy(), rtol=1e-4, atol=1e-7)
-
-
-def test_eianets_two_maps_are_multiplied_where_both_lie():
-    coarse, fine = np.zeros((4, 6), np.float32), np.zeros((32, 48), np.float32)
-    coarse[1, 2], fine[8, 16], fine[24, 16] = 2, 3, 3  # the first of the fine ones lies over the coarse one
-    heat = joined(coarse, fine)
-    assert np.unravel_index(heat.argmax(), heat.shape) == (8, 16)
-    assert not heat[20:].any()
+    np.testing.assert_allclose(heat.cells, oracle / oracle.max(), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("emps", [False, True])
@@ -91,14 +66,12 @@ def test_a_cell_of_eianets_map_lies_over_the_centre_of_what_it_sees():
     torch.manual_seed(4)
     network = EIANet(width=8).eval()
     picture = torch.rand(1, 1, 512, 512, requires_grad=True)
-    for places, stride, (row, column) in (
-        (network.features(picture), explain.EIANET_STRIDE, (8, 6)),
-        (network.early(picture), explain.EIANET_FINE, (60, 50)),
-    ):
-        (gradient,) = torch.autograd.grad(places[0, :, row, column].sum(), picture)
-        for cell, other in ((row, 1), (column, 0)):
-            seen = gradient[0, 0].abs().sum(other)
-            assert float((seen * torch.arange(512)).sum() / seen.sum()) == pytest.approx(stride * cell, abs=2)
+    (gradient,) = torch.autograd.grad(network.features(picture)[0, :, 8, 6].sum(), picture)
+    heat = picture_heat(np.eye(16, dtype=np.float32), (512, 512), (512, 512))
+    for axis, cell, other in ((0, 8, 1), (1, 6, 0)):
+        seen = gradient[0, 0].abs().sum(other)
+        centre = float((seen * torch.arange(512)).sum() / seen.sum())
+        assert heat.first_px[axis] + cell * heat.step_px[axis] == pytest.approx(centre, abs=2)
 
 
 def test_a_moment_of_arrestnets_map_lies_over_the_centre_of_what_it_sees():
@@ -111,17 +84,17 @@ def test_a_moment_of_arrestnets_map_lies_over_the_centre_of_what_it_sees():
 
 
 def test_one_hot_cell_is_hottest_on_its_pixel_and_gone_a_cell_away():
-    cells = np.zeros((128, 192), np.float32)
-    cells[40, 56] = 2.5
+    cells = np.zeros((16, 24), np.float32)
+    cells[5, 7] = 2.5
     heat = picture_heat(cells, (512, 768), PICTURE)
     drawn = heat.pixels(*PICTURE)
-    y, x = (4 * cell * 1200 / 768 + (1200 / 768 - 1) / 2 for cell in (40, 56))  # a pixel's centre is half a pixel in
+    y, x = (32 * cell * 1200 / 768 + (1200 / 768 - 1) / 2 for cell in (5, 7))  # a pixel's centre is half a pixel in
     top = np.unravel_index(drawn.argmax(), PICTURE)
     assert top == (round(y), round(x))
-    assert drawn.max() == pytest.approx(1, abs=0.1)
+    assert drawn.max() == pytest.approx(1, abs=0.02)
     assert heat.at(np.array([y]), np.array([x]))[0] == pytest.approx(1)
-    assert not drawn[round(y) + 7 :].any()
-    assert not drawn[:, : round(x) - 7].any()
+    assert not drawn[round(y) + 51 :].any()
+    assert not drawn[:, : round(x) - 51].any()
     assert np.isnan(heat.at(np.array([np.nan]), np.array([x])))[0]
 
 
@@ -259,9 +232,8 @@ def test_without_models_explain_nothing_is_explained(make_ecg):
 
 def test_what_is_not_finite_explains_nothing(make_ecg):
     on_picture, on_leads = (explainer_of(load(path)) for path in STAND_INS)
-    heat = np.full((1, 8, 12), np.nan, np.float32)
-    looked_at = np.zeros((1, 1, 256, 384), np.float32)
-    assert on_picture(make_ecg(), (looked_at,), (np.zeros(1, np.float32), heat)) is None
+    heat = np.full((1, 16, 24), np.nan, np.float32)
+    assert on_picture(make_ecg(), (), (np.zeros(1, np.float32), heat)) is None
     cut = np.full((5, 12, CROP), np.nan, np.float32)
     answered = np.zeros(5, np.float32), np.zeros((5, 12), np.float32), np.zeros((5, 12), np.float32)
     assert on_leads(make_ecg(), (cut,), answered) is None
