@@ -32,7 +32,6 @@ SHIPPED = {"EIANet as shipped": "eianet"}
 POTASSIUM = {"ECG12Net-1": "ecg12net", "ECG12Net-2": "ecg12net-2"}
 HEARTS = 40
 U_WAVE = 50  # samples from the end of T to that of U
-TRAINED_PART = 0.8  # of the real recordings by name: backgrounds.part of config/cohorts/potassium-train-real.yaml
 SMALLEST = 1e-6  # a score is reported to six decimals
 END = "<!-- end -->"
 Reports = Mapping[str, Mapping[str, Any]]
@@ -124,15 +123,11 @@ def _heat(scorer: Scorer) -> str:
 
 def _real(work: Path, pictures: Path, real: Path) -> str:
     """Both stand-ins on real recordings as they are, beside the simulated test cohorts."""
-    files = sorted(real.rglob("*.hea"), key=lambda path: path.stem)
-    edge = round(TRAINED_PART * len(files))
-    quick = Scorer(Models(explain=False))
-    seen = {name: _scored(part, quick) for name, part in (("known", files[:edge]), ("unknown", files[edge:]))}
+    seen = _scored(sorted(real.rglob("*.hea")), Scorer(Models(explain=False)))
     rows = []
     for output, recipe, unit in ((Output.ARREST, "eianet", ""), (Output.POTASSIUM, "ecg12net", " mmol/L")):
         simulated = predictions.read(work / recipe / "predictions.csv")
-        real_ones = {f"real, {name} to ECG12Net": np.array(found[output]) for name, found in seen.items()}
-        parts = {**real_ones, **_simulated(simulated)}
+        parts = {"real": np.array(seen[output]), **_simulated(simulated)}
         rows += [[output.value, name, str(len(part)), *_quantiles(part, unit)] for name, part in parts.items()]
         distribution(pictures / f"{recipe}-real.png", parts, output)
     table = tables.markdown(["Estimate", "ECGs", "n", "5 %", "25 %", "median", "75 %", "95 %"], rows)
@@ -175,7 +170,7 @@ def distribution(path: Path, parts: Mapping[str, NDArray[np.float64]], output: O
         name: np.log10(np.maximum(part, SMALLEST)) if output is Output.ARREST else part for name, part in parts.items()
     }
     bins = np.linspace(min(p.min() for p in shown.values()), max(p.max() for p in shown.values()), 41).tolist()
-    for (name, part), style in zip(shown.items(), ("-", "-.", "--", ":"), strict=True):
+    for (name, part), style in zip(shown.items(), ("-", "--", ":"), strict=True):
         weights = np.full(part.size, 1 / part.size)
         axes.hist(part, bins, weights=weights, histtype="step", linewidth=1.8, linestyle=style, label=name)
     axes.set_xlabel("log10 of the estimated probability" if output is Output.ARREST else "estimate, mmol/L")
