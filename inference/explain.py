@@ -10,7 +10,7 @@ A place of ECG12Net's last maps sees nearly the whole crop, and its map, as exac
 that made it hot. What each sample moved is told by one backward pass (input x gradient: Shrikumar et al. 2016,
 arXiv 1605.01713), the input being a crop about its lead's median:
 
-    ECG12Net            moved_lt = x_lt d(potassium) / d(x_lt)          mmol/L, over 20 ms
+    ECG12Net            moved_lt = x_lt d(potassium) / d(x_lt)          mmol/L, over 40 ms
                         heat_lt = ReLU(+-moved_lt)                      upwards where the estimate is 4.2 or above
 
 4.2 mmol/L is the middle of normal. What EMPNet adds has no place in time; the direction is that of the whole estimate.
@@ -40,7 +40,7 @@ FAINTEST = 0.5
 """mmol/L: an estimate nearer to normal fades its heat by as much, or a normal ECG would look alarming."""
 STEP = 8
 """Samples a cell of a ``LeadHeat``: 16 ms, finer than any map."""
-SMOOTH_S = 0.02
+SMOOTH_S = 0.04
 """Standard deviation in s: single samples of a gradient are noise."""
 
 # Centres of receptive fields: every convolution here pads to its middle, so with stride 2 output i lies over input 2 i.
