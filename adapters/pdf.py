@@ -54,7 +54,9 @@ def read(payload: bytes, source: str, settings: Reading) -> tuple[Recording, ...
     ``TOO_LARGE``. ``source`` is not needed: a page says itself what it is.
     """
     instance = sha256(payload).hexdigest()
-    return tuple(_recording(report, instance, settings) for report in _joined(_reports(payload)))
+    reports, unread = _reports(payload)
+    warnings = (ReadWarning.PAGE_UNREAD,) if unread else ()
+    return tuple(_recording(report, instance, settings).warn(*warnings) for report in _joined(reports))
 
 
 def _opened(payload: bytes) -> pymupdf.Document:
@@ -69,9 +71,13 @@ def _opened(payload: bytes) -> pymupdf.Document:
     return document
 
 
-def _reports(payload: bytes) -> list[_Report]:
-    """Read page after page. A page of other curves is left out; one that names leads and cannot be read is not."""
+def _reports(payload: bytes) -> tuple[list[_Report], bool]:
+    """Read page after page. A page of other curves is left out; one that names leads and cannot be read is not.
+
+    A picture that cannot be read may be a letter or an ECG: ``True`` says that there is one beside what was read.
+    """
     found: list[_Report] = []
+    unread = False
     doubts: list[Rejected] = []
     images = 0
     with _opened(payload) as document:
@@ -83,9 +89,10 @@ def _reports(payload: bytes) -> list[_Report]:
                 if len(find_labels(drawn.words)) >= _AN_ECG:
                     raise  # quarantined whole: an ECG must not vanish because its neighbour was read
                 doubts.append(rejected)
+                unread |= bool(drawn.images) and is_picture(page)
     if not found:
         raise doubts[0] if doubts else Rejected(Reason.PAGE_NOT_UNDERSTOOD, _nothing(images))
-    return found
+    return found, unread
 
 
 def _pages(document: pymupdf.Document) -> Iterator[tuple[pymupdf.Page, Ink]]:

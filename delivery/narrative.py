@@ -46,6 +46,7 @@ _WARNINGS = {
     ReadWarning.PADDING_FOUND: "parts of the recording are blank",
     ReadWarning.CALIBRATED_BY_LABEL: "scale taken from the printed label",
     ReadWarning.LABEL_DISAGREES_WITH_GRID: "printed scale disagrees with the grid",
+    ReadWarning.PAGE_UNREAD: "the file has another page, a picture that could not be read",
     ReadWarning.SCANNED: "read off the pixels of a scanned page",
     ReadWarning.LEADS_BY_PLACE: "leads not named on the page: known by their place and Einthoven's law",
     ReadWarning.TIME_ZONE_ASSUMED: "time zone assumed",

@@ -95,6 +95,7 @@ class ReadWarning(StrEnum):
     LABEL_DISAGREES_WITH_GRID = "label_disagrees_with_grid"
     LEADS_BY_PLACE = "leads_by_place"
     SCANNED = "scanned"
+    PAGE_UNREAD = "page_unread"
     TIME_ZONE_ASSUMED = "time_zone_assumed"
     ACQUISITION_TIME_MISSING = "acquisition_time_missing"
     CHARSET_ASSUMED = "charset_assumed"

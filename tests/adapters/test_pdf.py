@@ -358,6 +358,18 @@ def test_several_reports_in_one_file_are_several_recordings() -> None:
         _check(recording, signal=_signal(seed))
 
 
+def test_a_picture_that_cannot_be_read_beside_an_ecg_is_told() -> None:
+    letter = np.full((1200, 900, 3), 255, np.uint8)
+    letter[100:1000:40, 80:800] = 0
+    with pymupdf.open(stream=write_pdf(SIGNAL, RATE), filetype="pdf") as document:
+        page = document.new_page(width=595, height=842)
+        page.insert_image(page.rect, pixmap=pymupdf.Pixmap(pymupdf.csRGB, 900, 1200, letter.tobytes(), False))
+        both = document.tobytes()
+    recording = _read(both)
+    assert ReadWarning.PAGE_UNREAD in recording.warnings
+    assert ReadWarning.PAGE_UNREAD not in _read(write_pdf(SIGNAL, RATE)).warnings
+
+
 def test_an_unreadable_ecg_sets_its_whole_file_aside() -> None:
     with pymupdf.open() as document:
         for look in (Look(), Look(printed="", pulse=False)):
