@@ -87,7 +87,13 @@ def _energy(filled: Trace, present: NDArray[np.bool_], rate_hz: float) -> Trace:
 
 
 def _bridged(row: NDArray[np.float32], known: NDArray[np.bool_]) -> Trace:
+    """Gaps filled, and a column continued as if turned about its ends: held flat, its edges would read as beats."""
     if known.all():
         return row.astype(np.float64)
     index = np.arange(len(row))
-    return np.interp(index, index[known], row[known].astype(np.float64))
+    filled = np.interp(index, index[known], row[known].astype(np.float64))
+    first, last = int(index[known][0]), int(index[known][-1])
+    before, after = min(first, last - first), min(len(row) - 1 - last, last - first)
+    filled[first - before : first] = 2 * filled[first] - filled[first + before : first : -1]
+    filled[last + 1 : last + 1 + after] = 2 * filled[last] - filled[last - after : last][::-1]
+    return np.asarray(filled)

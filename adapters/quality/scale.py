@@ -31,7 +31,7 @@ def amplitude(signal: Signal, beat: Beat) -> list[Defect]:
         return [Defect(reason=Reason.IMPLAUSIBLE_AMPLITUDE, leads=huge)]
     if max((span(row) for _, row in present), default=_LOWEST_MV) < _LOWEST_MV:
         return [Defect(reason=Reason.IMPLAUSIBLE_AMPLITUDE)]
-    sizes = beat.size_mv[~np.isnan(beat.size_mv)]
+    sizes = beat.size_mv[beat.rest_mv < beat.typical.std(axis=1)]  # elsewhere its beats do not lie upon one another
     if len(sizes) >= _FEWEST_LEADS and not _MEAN_MV[0] <= sizes.mean() <= _MEAN_MV[1]:
         return [Defect(reason=Reason.IMPLAUSIBLE_AMPLITUDE)]
     return []
