@@ -19,6 +19,7 @@ from scipy.fft import next_fast_len
 from adapters.signal import resampled
 from domain.ecg import LEADS, RATE_HZ, Ecg, Order, Patient, ReadWarning
 from domain.errors import Permanent
+from domain.person import record_numbers
 from domain.reason import Reason
 from domain.report import Report
 from domain.seen import Seen, Source
@@ -32,7 +33,6 @@ _SLACK = 38  # points: two doors may disagree by 0.3 s about where a recording b
 _LEAST = POINTS_HZ  # points in common below which a lead says nothing
 _LEAST_LEADS = 4
 _AT_ONCE = 4  # leads compared before the next are looked at
-_RECORD_NUMBERS = {"", "MR", "MRN", "PI", "PT"}  # types that name a person: no visit, account or insurance
 _UNKNOWN = -128
 _HEAD = struct.Struct("<BI")
 _VERSION = 1
@@ -108,7 +108,7 @@ def by_minute(said: Seen, ecg: Seen) -> bool:
 
 def persons(patient: Patient) -> frozenset[str]:
     """Digest the record numbers; by value alone, for a page names no authority; leading zeros are padding."""
-    values = (one.value.strip().lstrip("0").casefold() for one in patient.identifiers if one.type in _RECORD_NUMBERS)
+    values = (one.value.strip().lstrip("0").casefold() for one in record_numbers(patient))
     return frozenset(_digest(value) for value in values if value)
 
 

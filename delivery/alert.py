@@ -9,8 +9,9 @@ from typing import Any
 from config.schema import Fhir, Smtp
 from delivery import narrative
 from delivery.coding import WHAT
-from delivery.subject import identifiers, record_numbers
+from delivery.subject import identifiers
 from domain.finding import Assessment, Finding, Output, Status
+from domain.person import record_numbers
 
 SCHEMA = "ecgd-alert/1"
 NOT_IDENTIFIED = "PATIENT NOT IDENTIFIED: ask at the unit that recorded the ECG."

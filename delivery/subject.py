@@ -5,11 +5,9 @@ from urllib.parse import quote
 from uuid import NAMESPACE_URL, uuid5
 
 from config.schema import Fhir, PatientMatching
-from domain.ecg import Identifier, Patient
+from domain.ecg import Patient
 from domain.finding import Finding
-
-RECORD_NUMBERS = {"", "MR", "MRN", "PI", "PT"}
-"""Identifier types (HL7 table 0203) that name a person in a record: no account, visit, licence or insurance does."""
+from domain.person import record_numbers
 
 
 def token(system: str, value: str) -> str:
@@ -26,12 +24,6 @@ def _escaped(text: str) -> str:
 def urn(system: str, value: str) -> str:
     """The same ``urn:uuid`` for the same identifier, whoever computes it."""
     return f"urn:uuid:{uuid5(NAMESPACE_URL, f'{system}|{value}')}"
-
-
-def record_numbers(patient: Patient) -> tuple[Identifier, ...]:
-    """The identifiers that name a person in somebody's record, medical record numbers first."""
-    usable = (one for one in patient.identifiers if one.value and one.type.upper() in RECORD_NUMBERS)
-    return tuple(sorted(usable, key=lambda one: one.type.upper() not in {"MR", "MRN"}))
 
 
 def identifiers(patient: Patient, matching: PatientMatching) -> tuple[tuple[str, str], ...]:

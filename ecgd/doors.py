@@ -6,11 +6,12 @@ from typing import Protocol
 
 from adapters.identity import Sameness, by_minute, by_order, compare, persons, says_whose, seen
 from config.schema import Settings
-from delivery.subject import identifiers, record_numbers
+from delivery.subject import identifiers
 from delivery.superseded import superseding
 from domain.ecg import Ecg, Identifier, Patient, ReadWarning
 from domain.finding import Finding, Severity
 from domain.outgoing import Outgoing
+from domain.person import record_numbers
 from domain.seen import Attachment, Known, Looked, Past, Seen
 
 

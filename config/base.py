@@ -1,0 +1,45 @@
+"""What the sections of the configuration have in common: their base and the types of their values."""
+
+import codecs
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+Port = Annotated[int, Field(ge=0, le=65535, description="TCP port; 0 lets the system choose one (tests)")]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError("not a time zone of the IANA database; write e.g. Europe/Berlin or UTC") from error
+    return name
+
+
+def _charset(name: str) -> str:
+    try:
+        codecs.lookup(name)
+    except LookupError as error:
+        raise ValueError("not a character set that is known; write e.g. utf-8, latin-1 or gb18030") from error
+    return name
+
+
+Charset = Annotated[str, AfterValidator(_charset)]
+TimeZone = Annotated[str, AfterValidator(_zone)]
+
+
+class Strict(BaseModel):
+    """A mapping in the YAML: unknown keys are mistakes, values do not change once loaded."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Tls(Strict):
+    """TLS 1.2 or later; ``client_ca`` makes client certificates compulsory."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None

@@ -1,0 +1,82 @@
+"""The doors, and how what comes through them is read."""
+
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from config.base import Charset, Port, Strict, TimeZone, Tls
+
+AeTitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[\x21-\x5b\x5d-\x7e][\x20-\x5b\x5d-\x7e]*$")]
+
+
+class DicomPeer(Strict):
+    """A calling AE title bound to where it may call from; with TLS also to its certificate's common name."""
+
+    ae_title: AeTitle
+    addresses: tuple[IPv4Network | IPv6Network, ...] = Field(min_length=1)
+    certificate_cn: str | None = None
+
+
+class DicomDoor(Strict):
+    """The DICOM storage SCP."""
+
+    bind: str = "127.0.0.1"
+    port: Port = 11112
+    ae_title: AeTitle = "ECGD"
+    peers: tuple[DicomPeer, ...] = ()
+    max_associations: int = Field(16, ge=1, le=500)
+    max_object_mib: int = Field(64, ge=1, le=1024)
+    idle_s: float = Field(60, gt=0, le=3600)
+    tls: Tls | None = None
+
+
+class Hl7Sender(Strict):
+    """What is agreed with one sending application and facility (MSH-3, MSH-4; empty matches any)."""
+
+    application: str = ""
+    facility: str = ""
+    charset: Charset | None = Field(None, description="used when MSH-18 is absent, e.g. gb18030; never guessed")
+    waveform_rate_hz: float | None = Field(None, gt=0, description="NA or MA waveforms without a rate of their own")
+    waveform_uv_per_unit: float | None = Field(None, gt=0, description="likewise their resolution, in uV")
+
+
+class Hl7Door(Strict):
+    """The MLLP listener."""
+
+    bind: str = "127.0.0.1"
+    port: Port = 2575
+    max_message_mib: int = Field(32, ge=1, le=512)
+    idle_s: float = Field(300, gt=0, le=86400)
+    max_connections: int = Field(64, ge=1, le=10_000)
+    processing_ids: tuple[Literal["P", "T", "D"], ...] = ("P",)
+    versions: tuple[str, ...] = ("2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8")
+    addresses: tuple[IPv4Network | IPv6Network, ...] = Field((), description="who may connect; empty: anyone who can")
+    tls: Tls | None = None
+
+
+class FolderDoor(Strict):
+    """The drop folder; ``done/`` and ``refused/`` are made inside it."""
+
+    path: Path
+    settle_s: float = Field(2.0, ge=0, le=600, description="unchanged size for this long counts as settled")
+    sweep_s: float = Field(30, gt=0, le=3600)
+    max_file_mib: int = Field(64, ge=1, le=1024)
+
+
+class Doors(Strict):
+    """Which doors are open; an absent one is closed."""
+
+    dicom: DicomDoor | None = None
+    hl7: Hl7Door | None = None
+    folder: FolderDoor | None = None
+
+
+class Reading(Strict):
+    """Bounds on the child process that parses untrusted bytes, and what a file leaves unsaid."""
+
+    timeout_s: float = Field(30, gt=0, le=600)
+    memory_mib: int = Field(2048, ge=256)
+    timezone: TimeZone = Field("UTC", description="zone of times that come without one")
+    hl7_senders: tuple[Hl7Sender, ...] = Field((), description="what is agreed with whom; the first match counts")
