@@ -10,7 +10,7 @@ from config.alerts import Alerts, Smtp, Webhook
 from config.base import Port, Strict, Tls
 from config.destinations import Delivery, Fhir, PatientMatching
 from config.doors import DicomDoor, DicomPeer, Doors, FolderDoor, Hl7Door, Hl7Sender, Reading
-from config.models import Models
+from config.models import ModelBundle, Models
 from config.thresholds import ArrestThresholds, PotassiumThresholds, Thresholds
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Hl7Sender",
     "Logging",
     "Models",
+    "ModelBundle",
     "PatientMatching",
     "PotassiumThresholds",
     "Reading",

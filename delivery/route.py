@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from config.schema import Settings
 from delivery.alert import mail, webhook_body
 from delivery.fhir import bundle
-from domain.finding import Assessment, Finding, Severity, Status
+from domain.finding import Assessment, Finding, Mode, Severity, Status
 from domain.outgoing import Outgoing
 
 
@@ -26,7 +26,9 @@ def alarming(finding: Finding, *, allow_stand_in: bool) -> tuple[Assessment, ...
     return tuple(
         one
         for one in finding.assessments
-        if one.severity is Severity.CRITICAL and (allow_stand_in or one.score.status is Status.SITE_VALIDATED)
+        if one.severity is Severity.CRITICAL
+        and one.score.mode is Mode.ALERT
+        and (allow_stand_in or one.score.status is Status.SITE_VALIDATED)
     )
 
 

@@ -24,6 +24,14 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mode(StrEnum):
+    """What may follow from what a model says."""
+
+    ALERT = "alert"  # it is reported, and where it is critical a person is alerted
+    REPORT = "report"  # it is reported to the EHR, and alerts nobody
+    SHADOW = "shadow"  # it is kept for comparison, and nobody is told
+
+
 class Score:
     """One model's answer. ``unit`` is UCUM: ``1`` for a probability, ``mmol/L`` for potassium.
 
@@ -42,6 +50,7 @@ class Score:
     interval: tuple[float, float] | None = None
     censored: str = ""
     explanation: Explanation | None = field(default=None, compare=False, repr=False)
+    mode: Mode = Mode.ALERT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +65,7 @@ class Abstention:
     reason: Reason
     leads: tuple[str, ...] = ()
 
+    mode: Mode = Mode.ALERT
 
 class Severity(IntEnum):
     """How grave; ordered. ``CRITICAL`` alerts a person."""
@@ -91,6 +101,8 @@ class Finding:
     """
 
     key: str
+    ``source``: the arrival's.
+    ``shadow``: what models in ``Mode.SHADOW`` said: kept, and in no other field, so that nothing can follow from it.
     arrival_id: int
     ecg: Ecg
     assessments: tuple[Assessment, ...]
@@ -101,5 +113,7 @@ class Finding:
 
     @property
     def severity(self) -> Severity | None:
+    source: str = ""
+    shadow: tuple[Assessment | Abstention, ...] = ()
         """The gravest of the assessments; ``None`` when there is none: nothing is known then, least of all 'normal'."""
         return max((a.severity for a in self.assessments), default=None)

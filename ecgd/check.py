@@ -9,9 +9,9 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from config.load import Mistake
-from config.schema import Settings, Tls
+from config.schema import ModelBundle, Settings, Tls
 from domain.errors import Problem
-from domain.finding import Status
+from domain.finding import Mode, Status
 
 _EXPIRY_WARNING = timedelta(days=30)
 
@@ -162,13 +162,13 @@ def _secrets(settings: Settings) -> Iterator[Mistake]:
 def _bundles(settings: Settings) -> Iterator[Mistake]:
     from inference import bundle
 
-    folders = settings.models.bundles or tuple(bundle.STAND_INS)
-    for number, folder in enumerate(folders):
+    stand_ins = tuple(ModelBundle(path=path) for path in bundle.STAND_INS)
+    for number, (folder, mode) in enumerate((one.path, one.mode) for one in settings.models.bundles or stand_ins):
         where = f"models.bundles[{number}]" if settings.models.bundles else "models.bundles"
         faults = bundle.check(folder)
         for fault in faults:
             yield Mistake(where, fault)
-        if not faults and _alerts(settings) and not settings.models.allow_stand_in:
+        if not faults and mode is Mode.ALERT and _alerts(settings) and not settings.models.allow_stand_in:
             loaded = bundle.load(folder)
             if loaded.facts.status is Status.STAND_IN:
                 yield Mistake(

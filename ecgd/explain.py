@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from config.schema import Settings
+from config.schema import ModelBundle, Settings
 from domain.ecg import LEADS, Ecg
 from domain.explanation import LeadHeat
 from domain.finding import Abstention, Assessment, Score
@@ -49,7 +49,8 @@ def _bundle(model: str, settings: Settings) -> Path:
 
     if Path(model).is_dir():
         return Path(model)
-    known = {bundle.load(path).facts.name: path for path in settings.models.bundles or bundle.STAND_INS}
+    paths = [one.path for one in settings.models.bundles] or bundle.STAND_INS
+    known = {bundle.load(path).facts.name: path for path in paths}
     if model not in known:
         end(USAGE, f"no model {model}: name one of {', '.join(known)}, or the folder of a bundle")
     return Path(known[model])
@@ -58,7 +59,8 @@ def _bundle(model: str, settings: Settings) -> Path:
 def _answer(ecg: Ecg, path: Path, settings: Settings) -> Score | Abstention:
     from inference.scorer import Scorer
 
-    (answer,) = Scorer(settings.models.model_copy(update={"bundles": (path,), "explain": True})).score(ecg)
+    models = settings.models.only(ModelBundle(path=path)).model_copy(update={"explain": True})
+    (answer,) = Scorer(models).score(ecg)
     return answer
 
 

@@ -12,7 +12,7 @@ from delivery.route import messages
 from domain.arrival import Arrival
 from domain.ecg import Ecg
 from domain.errors import Rejected
-from domain.finding import Abstention, Finding, Score
+from domain.finding import Abstention, Finding, Mode, Score
 from domain.outcome import Outcome, Settlement
 from domain.outgoing import Outgoing
 from domain.reason import Reason
@@ -130,7 +130,8 @@ def _verdict(
     one: Place, answer: tuple[Score | Abstention, ...], arrival: Arrival, settings: Settings, now: datetime
 ) -> _Verdict:
     """Decide, unless what was decided of another copy stands; no answer: it was not asked for."""
-    stands = one.yields_to(scored=not answer or any(isinstance(each, Score) for each in answer))
+    told = [each for each in answer if each.mode is not Mode.SHADOW]
+    stands = one.yields_to(scored=not answer or any(isinstance(each, Score) for each in told))
     if stands:
         return _Verdict(place=one, finding=None, stands=stands)
     finding = decide(

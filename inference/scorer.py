@@ -3,15 +3,14 @@
 import math
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
-from config.schema import Models
+from config.schema import ModelBundle, Models
 from domain.ecg import Defect, Ecg
 from domain.errors import Permanent
 from domain.explanation import Explanation
-from domain.finding import Abstention, Output, Score, Status
+from domain.finding import Abstention, Mode, Output, Score, Status
 from domain.reason import Reason
 from inference import bundle as bundles
 from inference.bundle import Bundle
@@ -40,6 +39,7 @@ class ModelFacts:
     output: Output
     backend: str
     difference: float  # from torch fp32, see backend.BOUND
+    mode: Mode = Mode.ALERT
 
 
 class Scorer:
@@ -49,9 +49,10 @@ class Scorer:
         """Load every bundle; ``Permanent`` when one is unusable or its backend disagrees with torch."""
         self._threads = settings.threads or len(os.sched_getaffinity(0))
         torch.set_num_threads(self._threads)
-        loaded = [bundles.load(Path(path)) for path in settings.bundles or bundles.STAND_INS]
+        wanted = settings.bundles or tuple(ModelBundle(path=path) for path in bundles.STAND_INS)
+        loaded = [(bundles.load(each.path), each.mode) for each in wanted]
         _require_distinct(loaded)
-        self._resident = tuple(_Resident(found, settings, self._threads) for found in loaded)
+        self._resident = tuple(_Resident(found, mode, settings, self._threads) for found, mode in loaded)
 
     @property
     def models(self) -> tuple[ModelFacts, ...]:
@@ -66,9 +67,10 @@ class Scorer:
 class _Resident:
     """One model in memory."""
 
-    def __init__(self, bundle: Bundle, settings: Models, threads: int) -> None:
+    def __init__(self, bundle: Bundle, mode: Mode, settings: Models, threads: int) -> None:
         self._bundle = bundle
-        self._explain = explainer_of(bundle, device(settings)) if settings.explain else None
+        drawn = settings.explain and mode is not Mode.SHADOW  # nobody would see it
+        self._explain = explainer_of(bundle, device(settings)) if drawn else None
         self._model: Model = model_of(bundle.facts.architecture)
         self._backend, difference = choose(bundle, self._model, settings, threads)
         self.facts = ModelFacts(
@@ -79,6 +81,7 @@ class _Resident:
             output=self._model.output,
             backend=self._backend.name,
             difference=difference,
+            mode=mode,
         )
 
     def answer(self, ecg: Ecg) -> Score | Abstention:
@@ -108,6 +111,7 @@ class _Resident:
             unit=self._bundle.facts.output.unit,
             interval=None if censored else self._interval(value),
             censored=censored,
+            mode=self.facts.mode,
             explanation=explanation,
         )
 
@@ -130,6 +134,7 @@ class _Resident:
             output=self._model.output,
             reason=defect.reason,
             leads=defect.leads,
+            mode=self.facts.mode,
         )
 
 
@@ -143,7 +148,10 @@ def _plausible(raw: float, output: Output) -> bool:
     return low <= raw <= high
 
 
-def _require_distinct(loaded: list[Bundle]) -> None:
-    names = [found.facts.name for found in loaded]
+def _require_distinct(loaded: list[tuple[Bundle, Mode]]) -> None:
+    """A shadow is often the next version of a model that is told of, under the same name; never the same weights."""
+    names = [found.facts.name for found, mode in loaded if mode is not Mode.SHADOW]
     if len(set(names)) != len(names):
         raise Permanent(Reason.BUNDLE_UNUSABLE, "two bundles have the same name")
+    if len({found.sha256 for found, _ in loaded}) != len(loaded):
+        raise Permanent(Reason.BUNDLE_UNUSABLE, "the same bundle is configured twice")

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 from domain.ecg import Ecg
-from domain.finding import Finding, Score
+from domain.finding import Assessment, Finding, Score
 from domain.report import Report
 
 VERSION = 1
@@ -26,11 +26,9 @@ def facts(finding: Finding) -> dict[str, Any]:
         "decided_at": finding.decided_at.isoformat(),
         "severity": None if finding.severity is None else finding.severity.name.lower(),
         "thresholds_sha256": finding.thresholds_sha256,
-        "assessments": [
-            {"level": each.level, "severity": each.severity.name.lower(), "score": _score(each.score)}
-            for each in finding.assessments
-        ],
+        "assessments": [_assessment(each) for each in finding.assessments],
         "abstentions": _plain(finding.abstentions),
+        "shadow": [_assessment(each) if isinstance(each, Assessment) else _plain(each) for each in finding.shadow],
         "ecg": _ecg(finding.ecg),
     }
 
@@ -39,6 +37,10 @@ def said(report: Report) -> dict[str, Any]:
     """Turn what a message says of an ECG into what JSON can hold; its words are left out like an ECG's."""
     kept = {"reported": report.reported, "order": report.order, "identifiers": report.patient.identifiers}
     return {"version": VERSION, **{name: _plain(value) for name, value in kept.items()}}
+
+
+def _assessment(each: Assessment) -> dict[str, Any]:
+    return {"level": each.level, "severity": each.severity.name.lower(), "score": _score(each.score)}
 
 
 def _score(score: Score) -> dict[str, Any]:

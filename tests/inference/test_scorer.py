@@ -12,7 +12,7 @@ import yaml
 from config.schema import Models
 from domain.ecg import LEADS, Defect
 from domain.errors import Permanent
-from domain.finding import Abstention, Output, Score, Status
+from domain.finding import Abstention, Mode, Output, Score, Status
 from domain.reason import Reason
 from inference import choice, recording
 from inference.arrestnet import ArrestNet
@@ -188,6 +188,20 @@ def test_two_bundles_of_one_name_are_refused():
     with pytest.raises(Permanent) as caught:
         Scorer(Models(bundles=(STAND_INS[0], STAND_INS[0]), device="cpu", backend="torch"))
     assert caught.value.reason is Reason.BUNDLE_UNUSABLE
+
+
+def test_a_shadow_answers_as_such_unexplained_and_may_share_a_name_but_not_the_weights(tmp_path, make_ecg):
+    other = Path(shutil.copytree(STAND_INS[0], tmp_path / "next"))
+    (other / "card.md").write_text("the next version")
+    shadow = {"path": other, "mode": "shadow"}
+    both = Scorer(Models(bundles=(STAND_INS[0], shadow), device="cpu", backend="torch", threads=1))
+    first, second = both.score(make_ecg())
+    assert (first.model, first.value) == (second.model, second.value)
+    assert (first.mode, second.mode) == (Mode.ALERT, Mode.SHADOW)
+    assert first.explanation is not None
+    assert second.explanation is None
+    with pytest.raises(Permanent, match="twice"):
+        Scorer(Models(bundles=(STAND_INS[0], {"path": STAND_INS[0], "mode": "shadow"}), device="cpu", backend="torch"))
 
 
 def test_a_bundle_that_does_not_verify_stops_the_scorer(tmp_path):
