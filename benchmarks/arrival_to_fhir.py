@@ -83,7 +83,7 @@ def settings_for(folder: Path, ehr: Clock, port: int, bundles: list[str]) -> dic
         "store": {"free_disk_mib": 0},
         "doors": {"dicom": {"port": port, "peers": [{"ae_title": "BENCH", "addresses": ["127.0.0.0/8"]}]}},
         "models": {"bundles": bundles},
-        "fhir": {"base_url": f"http://127.0.0.1:{ehr.server_port}/", "patient": {"unknown": "create"}},
+        "destinations": [{"base_url": f"http://127.0.0.1:{ehr.server_port}/", "patient": {"unknown": "create"}}],
         "health": {"listen_port": 0, "work_port": 0, "deliver_port": 0},
     }
 

@@ -1,9 +1,9 @@
 """Where results go, and how often it is tried."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, HttpUrl, model_validator
+from pydantic import AfterValidator, Field, HttpUrl, model_validator
 
 from config.base import Name, Strict
 
@@ -23,6 +23,7 @@ class PatientMatching(Strict):
 class Fhir(Strict):
     """A FHIR R4 server that takes transactions."""
 
+    kind: Literal["fhir"] = "fhir"
     name: Name = "ehr"
     base_url: HttpUrl
     timeout_s: float = Field(30, gt=0, le=300)
@@ -45,6 +46,22 @@ class Fhir(Strict):
         if (self.certificate is None) != (self.key is None):
             raise ValueError("certificate and key go together")
         return self
+
+    @property
+    def channel(self) -> str:
+        """What its messages are queued under."""
+        return f"{self.kind}:{self.name}"
+
+
+def _differing(destinations: tuple[Fhir, ...]) -> tuple[Fhir, ...]:
+    channels = [one.channel for one in destinations]
+    if len(set(channels)) != len(channels):
+        raise ValueError("the names of destinations of one kind must differ")
+    return destinations
+
+
+Destinations = Annotated[tuple[Fhir, ...], AfterValidator(_differing)]
+"""Each has a queue of its own: a dead or refusing one delays no other."""
 
 
 class Delivery(Strict):

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from config.alerts import Alerts, Smtp, Webhook
 from config.base import Port, Strict, Tls
-from config.destinations import Delivery, Fhir, PatientMatching
+from config.destinations import Delivery, Destinations, Fhir, PatientMatching
 from config.doors import DicomDoor, DicomPeer, Doors, FolderDoor, Hl7Door, Hl7Sender, Reading
 from config.models import ModelBundle, Models
 from config.thresholds import ArrestThresholds, PotassiumThresholds, Thresholds
@@ -17,6 +17,7 @@ __all__ = [
     "Alerts",
     "ArrestThresholds",
     "Delivery",
+    "Destinations",
     "DicomDoor",
     "DicomPeer",
     "Doors",
@@ -26,8 +27,8 @@ __all__ = [
     "Hl7Door",
     "Hl7Sender",
     "Logging",
-    "Models",
     "ModelBundle",
+    "Models",
     "PatientMatching",
     "PotassiumThresholds",
     "Reading",
@@ -87,7 +88,7 @@ class Settings(Strict):
     reading: Reading = Reading()
     models: Models = Models()
     thresholds: Thresholds = Thresholds()
-    fhir: Fhir | None = None
+    destinations: Destinations = ()
     alerts: Alerts = Alerts()
     delivery: Delivery = Delivery()
     health: Health = Health()

@@ -6,19 +6,18 @@ from email.policy import SMTP as WIRE
 from email.utils import parseaddr
 from typing import Any
 
-from config.schema import Fhir, Smtp
+from config.schema import Destinations, Smtp
 from delivery import narrative
 from delivery.coding import WHAT
-from delivery.subject import identifiers
+from delivery.subject import known
 from domain.finding import Assessment, Finding, Output, Status
-from domain.person import record_numbers
 
 SCHEMA = "ecgd-alert/1"
 NOT_IDENTIFIED = "PATIENT NOT IDENTIFIED: ask at the unit that recorded the ECG."
 _LONGEST_LOCATION = 60
 
 
-def webhook_body(finding: Finding, critical: tuple[Assessment, ...], fhir: Fhir | None) -> bytes:
+def webhook_body(finding: Finding, critical: tuple[Assessment, ...], destinations: Destinations) -> bytes:
     """The alert as JSON: what, how much, where, and the visit and the order to route it by.
 
     No name, no birth date, no patient identifier; ``identified``: whether the EHR would know the patient, or where none
@@ -31,9 +30,9 @@ def webhook_body(finding: Finding, critical: tuple[Assessment, ...], fhir: Fhir 
         "finding": finding.key,
         "severity": "critical",
         "stand_in": stand_in(critical),
-        "identified": identified(finding, fhir),
+        "identified": identified(finding, destinations),
         "warnings": [warning.value for warning in finding.ecg.origin.warnings],
-        "text": list(_sentences(finding, critical, fhir)),
+        "text": list(_sentences(finding, critical, destinations)),
         "results": [_result(assessment) for assessment in critical],
         "acquired_at": finding.ecg.acquired_at.isoformat() if finding.ecg.acquired_at else None,
         "received_at": finding.received_at.isoformat(),
@@ -45,7 +44,7 @@ def webhook_body(finding: Finding, critical: tuple[Assessment, ...], fhir: Fhir 
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def mail(finding: Finding, critical: tuple[Assessment, ...], settings: Smtp, fhir: Fhir | None) -> bytes:
+def mail(finding: Finding, critical: tuple[Assessment, ...], settings: Smtp, destinations: Destinations) -> bytes:
     """The alert as a whole RFC 5322 message with CRLF; no identifier of the patient's, as mail is read anywhere.
 
     Message-ID is the finding's and the channel's: a repeat after an interruption is recognised as one.
@@ -58,7 +57,7 @@ def mail(finding: Finding, critical: tuple[Assessment, ...], settings: Smtp, fhi
     message["Message-ID"] = f"<{finding.key}.{settings.name}@{_domain(settings.sender)}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation replies to an alert
     message["Importance"] = "high"
-    message.set_content("\n\n".join(_sentences(finding, critical, fhir)) + "\n", cte="quoted-printable")
+    message.set_content("\n\n".join(_sentences(finding, critical, destinations)) + "\n", cte="quoted-printable")
     return message.as_bytes()
 
 
@@ -74,10 +73,9 @@ def stand_in(assessments: tuple[Assessment, ...]) -> bool:
     return any(one.score.status is Status.STAND_IN for one in assessments)
 
 
-def identified(finding: Finding, fhir: Fhir | None) -> bool:
-    """Whether the EHR would know the patient; without an EHR, whether the sender gave a record number."""
-    patient = finding.ecg.patient
-    return bool(identifiers(patient, fhir.patient) if fhir else record_numbers(patient))
+def identified(finding: Finding, destinations: Destinations) -> bool:
+    """Whether a record would know the patient; without one, whether the sender gave a record number."""
+    return known(finding.ecg.patient, destinations)
 
 
 def location(finding: Finding) -> str:
@@ -86,19 +84,19 @@ def location(finding: Finding) -> str:
     return " ".join(printable.split())[:_LONGEST_LOCATION]
 
 
-def _sentences(finding: Finding, critical: tuple[Assessment, ...], fhir: Fhir | None) -> tuple[str, ...]:
-    known = identified(finding, fhir)
+def _sentences(finding: Finding, critical: tuple[Assessment, ...], destinations: Destinations) -> tuple[str, ...]:
+    found = identified(finding, destinations)
     potassium = any(one.score.output is Output.POTASSIUM for one in critical)
     lines = (
         narrative.STAND_IN if stand_in(critical) else "",
         *(narrative.verdict(one) for one in critical),
-        "" if known else NOT_IDENTIFIED,
+        "" if found else NOT_IDENTIFIED,
         "Please see the patient and look at the ECG now.",
         narrative.NOT_A_BLOOD_VALUE if potassium else narrative.NOT_A_DIAGNOSIS,
         narrative.when(finding),
         f"Location: {location(finding)}." if location(finding) else "Location: not given by the sender.",
         narrative.doubts(finding),
-        f"Find the ECG in the patient record under {finding.key}." if fhir and known else f"ECG {finding.key}.",
+        f"Find the ECG in the patient record under {finding.key}." if destinations and found else f"ECG {finding.key}.",
     )
     return tuple(line for line in lines if line)
 

@@ -41,9 +41,7 @@ class Sender(Protocol):
 
 def senders(settings: Settings) -> dict[str, Sender]:
     """A sender for every configured channel, by ``Outgoing.channel``; files are read when one sends, not here."""
-    made: dict[str, Sender] = {}
-    if settings.fhir is not None:
-        made[f"fhir:{settings.fhir.name}"] = FhirSender(settings.fhir)
+    made: dict[str, Sender] = {one.channel: FhirSender(one) for one in settings.destinations}
     made |= {f"webhook:{hook.name}": WebhookSender(hook) for hook in settings.alerts.webhooks}
     made |= {f"smtp:{box.name}": SmtpSender(box) for box in settings.alerts.smtp}
     return made

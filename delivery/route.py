@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from config.schema import Settings
 from delivery.alert import mail, webhook_body
 from delivery.fhir import bundle
+from delivery.part import Resource
 from domain.finding import Assessment, Finding, Mode, Severity, Status
 from domain.outgoing import Outgoing
 
 
 def messages(finding: Finding, settings: Settings, replaced: tuple[str, ...] = ()) -> tuple[Outgoing, ...]:
-    """The transaction for the EHR where one is configured, and an alert a channel where the finding is critical.
+    """The transaction for each destination, and an alert a channel where the finding is critical.
 
     ``replaced``: keys of the findings whose place it takes.
 
@@ -33,11 +34,14 @@ def alarming(finding: Finding, *, allow_stand_in: bool) -> tuple[Assessment, ...
 
 
 def _results(finding: Finding, settings: Settings, replaced: tuple[str, ...]) -> tuple[Outgoing, ...]:
-    if settings.fhir is None:
-        return ()
-    made = bundle(finding, settings.fhir, replaced)
-    body = json.dumps(made, ensure_ascii=False, separators=(",", ":")).encode()
-    return (_outgoing(finding, f"fhir:{settings.fhir.name}", "application/fhir+json", body, None),)
+    return tuple(
+        _outgoing(finding, one.channel, "application/fhir+json", _body(bundle(finding, one, replaced)), None)
+        for one in settings.destinations
+    )
+
+
+def _body(made: Resource) -> bytes:
+    return json.dumps(made, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _alerts(finding: Finding, settings: Settings) -> tuple[Outgoing, ...]:
@@ -50,14 +54,18 @@ def _alerts(finding: Finding, settings: Settings) -> tuple[Outgoing, ...]:
             finding,
             f"webhook:{hook.name}",
             "application/json",
-            webhook_body(finding, critical, settings.fhir),
+            webhook_body(finding, critical, settings.destinations),
             expires_at,
         )
         for hook in settings.alerts.webhooks
     )
     mails = (
         _outgoing(
-            finding, f"smtp:{box.name}", "message/rfc822", mail(finding, critical, box, settings.fhir), expires_at
+            finding,
+            f"smtp:{box.name}",
+            "message/rfc822",
+            mail(finding, critical, box, settings.destinations),
+            expires_at,
         )
         for box in settings.alerts.smtp
     )

@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import NAMESPACE_URL, uuid5
 
-from config.schema import Fhir, PatientMatching
+from config.schema import Destinations, Fhir, PatientMatching
 from domain.ecg import Patient
 from domain.finding import Finding
 from domain.person import record_numbers
@@ -38,6 +38,13 @@ def identifiers(patient: Patient, matching: PatientMatching) -> tuple[tuple[str,
         for one in record_numbers(patient)
     )
     return tuple((system, value) for system, value in pairs if system)
+
+
+def known(patient: Patient, destinations: Destinations) -> bool:
+    """Whether a destination would know the patient; without any, whether there is a record number."""
+    if not destinations:
+        return bool(record_numbers(patient))
+    return any(identifiers(patient, one.patient) for one in destinations)
 
 
 def subject(finding: Finding, settings: Fhir) -> dict[str, Any]:

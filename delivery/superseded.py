@@ -30,7 +30,7 @@ def superseding(sent: bytes, old: str, new: str, settings: Fhir) -> Outgoing:
             query = token(settings.identifier_system, value)
             entry["request"] = {"method": "PUT", "url": f"{kind}?{query}"}
             entry["resource"] = _taken_back(resource, new)
-    channel = f"fhir:{settings.name}"
+    channel = settings.channel
     body = json.dumps(bundle, ensure_ascii=False, separators=(",", ":")).encode()
     return Outgoing(key=f"{old}:{channel}:superseded", channel=channel, content_type="application/fhir+json", body=body)
 

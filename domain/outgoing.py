@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+RESULTS = ("fhir:", "hl7v2:")
+"""Channels that carry whole results to records; all others alert people."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
@@ -18,3 +21,8 @@ class Outgoing:
     content_type: str
     body: bytes
     expires_at: datetime | None = None
+
+    @property
+    def is_result(self) -> bool:
+        """Whether it goes to a record, and not to a person."""
+        return self.channel.startswith(RESULTS)

@@ -14,7 +14,7 @@ from ecgd.terminal import DEFAULT, INVALID, WANTING, Config, end, settings_of
 def command(
     arrival: Annotated[int, typer.Argument(help="The arrival's number; `ecgd status` lists the unidentified ones.")],
     patient: Annotated[str, typer.Option(help="The patient's record number.")],
-    authority: Annotated[str, typer.Option(help="Who assigned it, as in fhir.patient.systems.")] = "",
+    authority: Annotated[str, typer.Option(help="Who assigned it, as in destinations[].patient.systems.")] = "",
     part: Annotated[int, typer.Option(min=0, help="Which ECG of an arrival that holds several.")] = 0,
     by: Annotated[str, typer.Option(help="Who says so; by default who is logged in.")] = "",
     config: Config = DEFAULT,

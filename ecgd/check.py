@@ -84,11 +84,11 @@ def _certificates(settings: Settings) -> Iterator[Mistake]:
     ):
         if tls:
             yield from _tls(where, tls)
-    fhir = settings.fhir
-    if fhir and fhir.certificate and fhir.key:
-        yield from _pair("fhir", fhir.certificate, fhir.key)
-    if fhir and fhir.ca:
-        yield from _authority("fhir.ca", fhir.ca)
+    for number, destination in enumerate(settings.destinations):
+        if destination.certificate and destination.key:
+            yield from _pair(f"destinations[{number}]", destination.certificate, destination.key)
+        if destination.ca:
+            yield from _authority(f"destinations[{number}].ca", destination.ca)
 
 
 def _tls(where: str, tls: Tls) -> Iterator[Mistake]:
@@ -147,7 +147,7 @@ def _writable(where: str, folder: Path) -> Iterator[Mistake]:
 
 def _secrets(settings: Settings) -> Iterator[Mistake]:
     named = [("store.password_file", settings.store.password_file)]
-    named += [("fhir.secret_file", settings.fhir.secret_file)] if settings.fhir else []
+    named += [(f"destinations[{n}].secret_file", d.secret_file) for n, d in enumerate(settings.destinations)]
     named += [(f"alerts.webhooks[{n}].secret_file", w.secret_file) for n, w in enumerate(settings.alerts.webhooks)]
     named += [(f"alerts.smtp[{n}].secret_file", s.secret_file) for n, s in enumerate(settings.alerts.smtp)]
     for where, path in named:

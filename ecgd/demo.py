@@ -103,10 +103,13 @@ def _configure(out: Path, ports: Ports, ehr_url: str) -> Path:
             "folder": {"path": str((out / "incoming").resolve()), "settle_s": 0.5},
         },
         "models": {"allow_stand_in": True},
-        "fhir": {
-            "base_url": ehr_url,
-            "patient": {"systems": {"SIM": _SYSTEM}, "default_system": _SYSTEM, "unknown": "create"},
-        },
+        "destinations": [
+            {
+                "kind": "fhir",
+                "base_url": ehr_url,
+                "patient": {"systems": {"SIM": _SYSTEM}, "default_system": _SYSTEM, "unknown": "create"},
+            }
+        ],
         "alerts": {"webhooks": [{"name": "pager", "url": f"{ehr_url}/alert"}]},
         "health": {"listen_port": ports.listen, "work_port": ports.work, "deliver_port": ports.deliver},
     }

@@ -6,12 +6,11 @@ from typing import Protocol
 
 from adapters.identity import Sameness, by_minute, by_order, compare, persons, says_whose, seen
 from config.schema import Settings
-from delivery.subject import identifiers
+from delivery.subject import known
 from delivery.superseded import superseding
 from domain.ecg import Ecg, Identifier, Patient, ReadWarning
 from domain.finding import Finding, Severity
 from domain.outgoing import Outgoing
-from domain.person import record_numbers
 from domain.seen import Attachment, Known, Looked, Past, Seen
 
 
@@ -131,9 +130,8 @@ def of_patient(ecg: Ecg, whose: tuple[Identifier, ...]) -> Ecg:
 
 
 def is_named(whose: tuple[Identifier, ...], settings: Settings) -> bool:
-    """Whether the EHR would know the patient; without an EHR, whether there is a record number."""
-    patient = Patient(identifiers=whose)
-    return bool(identifiers(patient, settings.fhir.patient) if settings.fhir else record_numbers(patient))
+    """Whether a destination would know the patient; without one, whether there is a record number."""
+    return known(Patient(identifiers=whose), settings.destinations)
 
 
 def owner(about: Seen, known: Sequence[Known]) -> str | None:
@@ -160,14 +158,14 @@ def unheard(outgoing: Sequence[Outgoing], finding: Finding, place: Place) -> tup
     """Leave alerts out when people were alerted to the same of the same recording."""
     heard = {name for one in place.past if one.alerted and one.key != finding.key for name in one.critical}
     critical = {(one.score.output.value, one.level) for one in finding.assessments if one.severity is Severity.CRITICAL}
-    return tuple(one for one in outgoing if one.channel.startswith("fhir:") or not critical <= heard)
+    return tuple(one for one in outgoing if one.is_result or not critical <= heard)
 
 
 def taken_back(superseded: dict[str, str], memory: Memory, settings: Settings) -> tuple[Outgoing, ...]:
-    """Tell the EHR what no longer stands, of what it was sent."""
-    if settings.fhir is None:
-        return ()
-    sent = {old: memory.sent(f"{old}:fhir:{settings.fhir.name}") for old in superseded}
+    """Tell each destination what no longer stands, of what it was sent."""
     return tuple(
-        superseding(body, old, superseded[old], settings.fhir) for old, body in sent.items() if body is not None
+        superseding(body, old, new, destination)
+        for old, new in superseded.items()
+        for destination in settings.destinations
+        if (body := memory.sent(f"{old}:{destination.channel}")) is not None
     )

@@ -18,7 +18,7 @@ def attached(
     """Attach, or say in a line why not; the line names no patient."""
     memory, number = Memory(database), attachment.arrival_id
     if not is_named(attachment.identifiers, settings):
-        return "the EHR would not know that patient: see fhir.patient.systems and default_system for the authorities"
+        return "the EHR would not know that patient: see patient.systems and default_system of the destinations"
     try:
         found = trail(database, number)
     except Rejected:

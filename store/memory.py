@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from domain.ecg import Identifier
+from domain.outgoing import RESULTS
 from domain.seen import Attachment, Known, Looked, Past, Seen, Sighting, Source
 from store import facts
 from store.database import Database
@@ -65,7 +66,7 @@ class Memory:
         )
         told = sa.exists().where(
             outbox.c.finding_id == findings.c.id,
-            ~outbox.c.channel.startswith("fhir:"),
+            ~sa.or_(*(outbox.c.channel.startswith(kind) for kind in RESULTS)),
             outbox.c.state != MessageState.BURIED,
         )
         query = sa.select(findings, worth.scalar_subquery().label("worth"), told.label("alerted"))

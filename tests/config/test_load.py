@@ -48,10 +48,13 @@ INVALID = [
         "store: {url: 'postgresql://ecgd:secret@db/ecgd'}",
         ["store.url (line 1): holds a password; put it into store.password_file"],
     ),
-    ("fhir: {base_url: 'http://ehr/fhir', auth: bearer}", ["fhir (line 1): auth: bearer needs secret_file"]),
     (
-        "fhir: {base_url: 'ehr/fhir'}",
-        ["fhir.base_url (line 1): Input should be a valid URL, relative URL without a base"],
+        "destinations: [{base_url: 'http://ehr/fhir', auth: bearer}]",
+        ["destinations[0] (line 1): auth: bearer needs secret_file"],
+    ),
+    (
+        "destinations: [{base_url: 'ehr/fhir'}]",
+        ["destinations[0].base_url (line 1): Input should be a valid URL, relative URL without a base"],
     ),
     ("store:\n  lease_s: 5\nstore:\n  lease_s: 6", ["store (line 3): written twice; keep one"]),
     ("doors: [", ["line 1, column 9: not YAML: expected the node content, but found '<stream end>'"]),

@@ -33,7 +33,7 @@ def test_every_configured_channel_has_a_sender():
         webhooks=(Webhook(name="pager", url="http://127.0.0.1:1/"),),
         smtp=(Smtp(name="ed", host="127.0.0.1", sender="a@h.example", recipients=("b@h.example",)),),
     )
-    settings = Settings(fhir=findings.settings(), alerts=alerts)
+    settings = Settings(destinations=(findings.settings(),), alerts=alerts)
     made = senders(settings)
     assert set(made) == {"fhir:ehr", "webhook:pager", "smtp:ed"}
     assert set(made) == {one.channel for one in messages(findings.CRITICAL, settings)}
@@ -45,11 +45,11 @@ def test_every_configured_channel_has_a_sender():
 def test_a_missing_file_of_one_channel_stops_no_other(ehr, tmp_path):
     fhir = findings.settings(base_url=ehr.url, auth="bearer", secret_file=tmp_path / "none", ca=tmp_path / "none")
     alerts = Alerts(webhooks=(Webhook(name="pager", url=f"{ehr.url}/alert"),))
-    made = senders(Settings(fhir=fhir, alerts=alerts))
+    made = senders(Settings(destinations=(fhir,), alerts=alerts))
     made["webhook:pager"].send(ALERT)
     assert len(ehr.alerts) == 1
     with pytest.raises(Permanent):
-        made["fhir:ehr"].send(messages(findings.CRITICAL, Settings(fhir=fhir))[0])
+        made["fhir:ehr"].send(messages(findings.CRITICAL, Settings(destinations=(fhir,)))[0])
     for sender in made.values():
         sender.close()
 
@@ -59,7 +59,7 @@ def test_every_sender_says_how_long_one_message_may_take():
         webhooks=(Webhook(name="pager", url="http://127.0.0.1:1/", timeout_s=10),),
         smtp=(Smtp(name="ed", host="127.0.0.1", sender="a@h.example", recipients=("b@h.example",), timeout_s=20),),
     )
-    made = senders(Settings(fhir=findings.settings(timeout_s=30), alerts=alerts))
+    made = senders(Settings(destinations=(findings.settings(timeout_s=30),), alerts=alerts))
     assert made["fhir:ehr"].longest_s > 4 * 30
     assert made["webhook:pager"].longest_s >= 10
     assert made["smtp:ed"].longest_s >= 8 * 20

@@ -20,7 +20,7 @@ ALERTS = Alerts(webhooks=(Webhook(name="pager", url="http://127.0.0.1:1/alert"),
 
 
 def settings(**changes):
-    return Settings(**{"fhir": findings.settings(), "alerts": ALERTS, **changes})
+    return Settings(**{"destinations": (findings.settings(),), "alerts": ALERTS, **changes})
 
 
 def channels(finding, **changes):
@@ -159,8 +159,8 @@ NOT_IDENTIFIED = "PATIENT NOT IDENTIFIED: ask at the unit that recorded the ECG.
         (findings.PATIENT, {}, False, True),
         (Patient(), {}, True, False),
         (Patient(identifiers=(Identifier(value="1", authority="ELSEWHERE"),)), {}, True, False),
-        (findings.PATIENT, {"fhir": None}, False, False),
-        (Patient(), {"fhir": None}, True, False),
+        (findings.PATIENT, {"destinations": ()}, False, False),
+        (Patient(), {"destinations": ()}, True, False),
     ],
 )
 def test_an_alert_says_whether_the_patient_is_known_and_names_no_record_that_is_not(

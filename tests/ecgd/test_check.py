@@ -88,8 +88,8 @@ def test_a_secret_open_to_everybody_is_named(tmp_path: Path) -> None:
     secret.write_text("x")
     secret.chmod(0o644)
     fhir = {"base_url": "http://ehr/fhir", "auth": "bearer", "secret_file": secret}
-    (said,) = _said(_settings(tmp_path, fhir=fhir))
-    assert said.startswith("fhir.secret_file: open to everybody")
+    (said,) = _said(_settings(tmp_path, destinations=[fhir]))
+    assert said.startswith("destinations[0].secret_file: open to everybody")
 
 
 def test_alerting_on_stand_ins_is_refused_unless_allowed(tmp_path: Path) -> None:

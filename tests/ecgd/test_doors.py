@@ -40,7 +40,7 @@ NORMAL = Score(**MODEL, output=Output.POTASSIUM, value=4.0, unit="mmol/L")
 NO_ANSWER = Abstention(**MODEL, output=Output.POTASSIUM, reason=Reason.LEAD_FLAT)
 SETTINGS = Settings.model_validate(
     {
-        "fhir": {"base_url": "http://ehr/fhir", "patient": {"systems": {"SIM": "urn:sim"}}},
+        "destinations": [{"base_url": "http://ehr/fhir", "patient": {"systems": {"SIM": "urn:sim"}}}],
         "alerts": {"webhooks": [{"name": "pager", "url": "http://pager/"}]},
     }
 )

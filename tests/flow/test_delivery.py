@@ -19,7 +19,7 @@ FAULTS = {
 @pytest.fixture(scope="module")
 def ecgd(tmp_path_factory, module_ehr, fhir_of):
     fhir = {**fhir_of(module_ehr.url), "timeout_s": 1}
-    with installed(tmp_path_factory.mktemp("delivery"), "serve", fhir=fhir) as running:
+    with installed(tmp_path_factory.mktemp("delivery"), "serve", destinations=[fhir]) as running:
         yield running
 
 

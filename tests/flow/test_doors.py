@@ -14,7 +14,7 @@ from tests.flow.received import findings, patients, whole_and_once
 
 @pytest.fixture(scope="module")
 def ecgd(tmp_path_factory, module_ehr, fhir_of):
-    with installed(tmp_path_factory.mktemp("doors"), "serve", fhir=fhir_of(module_ehr.url)) as running:
+    with installed(tmp_path_factory.mktemp("doors"), "serve", destinations=[fhir_of(module_ehr.url)]) as running:
         yield running
 
 

@@ -19,7 +19,7 @@ def medplum():
 
 @pytest.fixture(scope="module")
 def ecgd(tmp_path_factory, medplum, fhir_of):
-    with installed(tmp_path_factory.mktemp("independent"), "serve", fhir=fhir_of(medplum.url)) as running:
+    with installed(tmp_path_factory.mktemp("independent"), "serve", destinations=[fhir_of(medplum.url)]) as running:
         yield running
 
 
@@ -27,7 +27,7 @@ def ecgd(tmp_path_factory, medplum, fhir_of):
 def holding(tmp_path_factory, medplum, fhir_of):
     """An installation that waits for patients to appear in the EHR."""
     fhir = {"base_url": medplum.url, "patient": {"systems": {"SIM": AUTHORITY_SYSTEM}, "unknown": "hold"}}
-    with installed(tmp_path_factory.mktemp("holding"), "serve", fhir=fhir) as running:
+    with installed(tmp_path_factory.mktemp("holding"), "serve", destinations=[fhir]) as running:
         yield running
 
 

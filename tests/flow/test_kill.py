@@ -51,7 +51,7 @@ def sents():
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + ROUNDS))
 def test_what_was_acknowledged_arrives_once_whoever_is_killed_whenever(seed, sents, tmp_path, ehr, fhir, capsys):
     chance, pace, tally, began = random.Random(seed), Pace(seed, between_s=0.12), Tally(), time.monotonic()
-    with installed(tmp_path, *KILLS, fhir=fhir, **SETTINGS) as ecgd:
+    with installed(tmp_path, *KILLS, destinations=[fhir], **SETTINGS) as ecgd:
         with Killer(ecgd, chance, kills=KILLS, lives_s=LIVES_S) as killer:
             jobs = [
                 partial(store_all, ecgd.ports["dicom"], senders.write(tmp_path / f"cart{number}", some), pace, tally)

@@ -16,12 +16,12 @@ ALWAYS_CRITICAL = {"arrest": {"moderate": 0.0, "high": 0.0}}
 @pytest.fixture(scope="module")
 def ecgd(tmp_path_factory, module_ehr, fhir_of):
     settings = {
-        "fhir": fhir_of(module_ehr.url),
+        "destinations": [fhir_of(module_ehr.url)],
         "alerts": {"webhooks": [{"name": "pager", "url": f"{module_ehr.url}/alert"}]},
         "models": {"allow_stand_in": True},
         "thresholds": ALWAYS_CRITICAL,
     }
-    settings["fhir"]["patient"]["default_system"] = AUTHORITY_SYSTEM  # a page names no authority
+    settings["destinations"][0]["patient"]["default_system"] = AUTHORITY_SYSTEM  # a page names no authority
     with installed(tmp_path_factory.mktemp("one"), "serve", **settings) as running:
         yield running
 

@@ -14,7 +14,7 @@ from tests.flow.received import findings, whole_and_once
 
 @pytest.fixture(scope="module")
 def ecgd(tmp_path_factory, module_ehr, fhir_of):
-    with installed(tmp_path_factory.mktemp("service"), *ROLES, fhir=fhir_of(module_ehr.url)) as running:
+    with installed(tmp_path_factory.mktemp("service"), *ROLES, destinations=[fhir_of(module_ehr.url)]) as running:
         yield running
 
 
@@ -74,7 +74,7 @@ def test_logs_and_metrics_hold_nothing_of_a_patient_whatever_was_sent(ecgd, modu
 
 
 def test_sigterm_stops_every_role_in_time_and_what_it_had_in_hand_is_whole(tmp_path, ehr, fhir):
-    with installed(tmp_path, *ROLES, fhir=fhir) as ecgd:
+    with installed(tmp_path, *ROLES, destinations=[fhir]) as ecgd:
         sents = [ecgs.oru_na(5200 + n, seconds=5.0) for n in range(30)]
         answers = senders.mllp(ecgd.ports["hl7"], [sent.payload for sent in sents])
         until(lambda: ecgd.events("settled"), 60, "the first is settled")
@@ -90,7 +90,7 @@ def test_sigterm_stops_every_role_in_time_and_what_it_had_in_hand_is_whole(tmp_p
 
 
 def test_serve_runs_all_roles_and_stops_them_all(tmp_path, fhir):
-    with installed(tmp_path, "serve", fhir=fhir) as ecgd:
+    with installed(tmp_path, "serve", destinations=[fhir]) as ecgd:
         for role in ROLES:
             assert page(ecgd, role, "/healthz")[0] == 200
         assert ecgd.processes["serve"].stop(STOP_S + 5) == 0

@@ -24,7 +24,7 @@ def store(request, tmp_path):
 
 
 def test_one_ecg_through_each_door_reaches_the_receiver_once(store, tmp_path, ehr, fhir):
-    with installed(tmp_path, *ROLES, store=store, fhir=fhir) as ecgd:
+    with installed(tmp_path, *ROLES, store=store, destinations=[fhir]) as ecgd:
         objects = [ecgs.dicom(4000), ecgs.dicom(4001)]
         senders.store(ecgd.ports["dicom"], objects)
         answers = senders.mllp(ecgd.ports["hl7"], [ecgs.oru_na(4002).payload, ecgs.oru_pdf(4003).payload])
@@ -38,7 +38,7 @@ def test_one_ecg_through_each_door_reaches_the_receiver_once(store, tmp_path, eh
 
 
 def test_what_was_waiting_when_the_service_stopped_is_done_when_it_starts_again(store, tmp_path, ehr, fhir):
-    with installed(tmp_path, "listen", store=store, fhir=fhir) as ecgd:
+    with installed(tmp_path, "listen", store=store, destinations=[fhir]) as ecgd:
         senders.mllp(ecgd.ports["hl7"], [ecgs.oru_na(4100 + n).payload for n in range(3)])
         assert ecgd.stop() == {"listen": 0}
         assert ecgd.reconcile_but_for_waiting() == 3

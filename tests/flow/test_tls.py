@@ -31,7 +31,8 @@ def ecgd(tmp_path_factory, module_ehr, fhir_of, authority):
     tls = {"certificate": str(server.certificate), "key": str(server.key), "client_ca": str(authority.certificate)}
     peer = {"ae_title": "CART1", "addresses": ["127.0.0.1/32"], "certificate_cn": "cart1"}
     doors = {"dicom": {"tls": tls, "peers": [peer]}, "hl7": {"tls": tls}}
-    with installed(tmp_path_factory.mktemp("tls"), "serve", doors=doors, fhir=fhir_of(module_ehr.url)) as running:
+    destinations = [fhir_of(module_ehr.url)]
+    with installed(tmp_path_factory.mktemp("tls"), "serve", doors=doors, destinations=destinations) as running:
         yield running
 
 
