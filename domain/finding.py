@@ -101,7 +101,6 @@ class Finding:
     """
 
     key: str
-    ``source``: the arrival's.
     ``shadow``: what models in ``Mode.SHADOW`` said: kept, and in no other field, so that nothing can follow from it.
     arrival_id: int
     ecg: Ecg
@@ -113,7 +112,6 @@ class Finding:
 
     @property
     def severity(self) -> Severity | None:
-    source: str = ""
     shadow: tuple[Assessment | Abstention, ...] = ()
         """The gravest of the assessments; ``None`` when there is none: nothing is known then, least of all 'normal'."""
         return max((a.severity for a in self.assessments), default=None)
