@@ -23,7 +23,6 @@ class Status(StrEnum):
     SITE_VALIDATED = "site-validated"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Mode(StrEnum):
     """What may follow from what a model says."""
 
@@ -32,6 +31,7 @@ class Mode(StrEnum):
     SHADOW = "shadow"  # it is kept for comparison, and nobody is told
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
     """One model's answer. ``unit`` is UCUM: ``1`` for a probability, ``mmol/L`` for potassium.
 
@@ -49,8 +49,8 @@ class Score:
     unit: str
     interval: tuple[float, float] | None = None
     censored: str = ""
-    explanation: Explanation | None = field(default=None, compare=False, repr=False)
     mode: Mode = Mode.ALERT
+    explanation: Explanation | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +64,8 @@ class Abstention:
     output: Output
     reason: Reason
     leads: tuple[str, ...] = ()
-
     mode: Mode = Mode.ALERT
+
 
 class Severity(IntEnum):
     """How grave; ordered. ``CRITICAL`` alerts a person."""
@@ -98,10 +98,10 @@ class Finding:
     """Everything decided about one ECG.
 
     ``key``: 32 hexadecimal digits, the same for the same arrival, part and models; carries nothing of a patient's.
+    ``shadow``: what models in ``Mode.SHADOW`` said: kept, and in no other field, so that nothing can follow from it.
     """
 
     key: str
-    ``shadow``: what models in ``Mode.SHADOW`` said: kept, and in no other field, so that nothing can follow from it.
     arrival_id: int
     ecg: Ecg
     assessments: tuple[Assessment, ...]
@@ -109,9 +109,9 @@ class Finding:
     thresholds_sha256: str
     received_at: datetime
     decided_at: datetime
+    shadow: tuple[Assessment | Abstention, ...] = ()
 
     @property
     def severity(self) -> Severity | None:
-    shadow: tuple[Assessment | Abstention, ...] = ()
         """The gravest of the assessments; ``None`` when there is none: nothing is known then, least of all 'normal'."""
         return max((a.severity for a in self.assessments), default=None)
