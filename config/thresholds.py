@@ -1,13 +1,31 @@
-"""The thresholds: one owner for every number that makes a person come."""
+"""The thresholds: one owner for every number that makes a person come.
 
-from typing import Annotated, Self
+Which levels hold for an ECG is decided output by output: of the overrides that match it and say something of the
+output, the first in the list; what it leaves out, and everything where none matches, is as written above the list.
+"""
 
-from pydantic import Field, model_validator
+import re
+from collections.abc import Iterator
+from datetime import date
+from itertools import combinations
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from config.base import Strict
+from pydantic import BeforeValidator, Field, model_validator
+
+from config.base import Name, Strict
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Potassium = Annotated[float, Field(ge=1.5, le=7.5, description="mmol/L; estimates are bounded to the same range")]
+Years = Annotated[float, Field(ge=0, le=130)]
+Levels = TypeVar("Levels", bound=Strict)
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Pattern = Annotated[str, Field(min_length=1, max_length=200)]
+Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(_several, json_schema_input_type=str | tuple[str, ...])]
 
 
 class ArrestThresholds(Strict):
@@ -38,8 +56,183 @@ class PotassiumThresholds(Strict):
         return self
 
 
+class SomeArrest(Strict):
+    """Those of the levels that an override changes."""
+
+    moderate: Probability | None = None
+    high: Probability | None = None
+
+
+class SomePotassium(Strict):
+    """Those of the levels that an override changes; within the same bounds, so that none can be put out of reach."""
+
+    severe_low: Potassium | None = None
+    low: Potassium | None = None
+    high: Potassium | None = None
+    severe_high: Potassium | None = None
+
+
+class AgeBand(Strict):
+    """Completed and begun years at the ECG: ``at_least <= age < below``; an unknown age is in no band."""
+
+    at_least: Years = 0
+    below: Years | None = None
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if self.below is not None and not self.at_least < self.below:
+            raise ValueError("at_least must be less than below")
+        return self
+
+    def within(self, other: "AgeBand") -> bool:
+        """Whether every age here is in the other band."""
+        above = other.below is None or (self.below is not None and self.below <= other.below)
+        return other.at_least <= self.at_least and above
+
+
+class When(Strict):
+    """What an ECG must be for an override to apply; what is left out does not matter. ``*`` stands for any letters."""
+
+    unit: Patterns | None = Field(None, description="one or several, as the sender names it (PV1-3.1); case is ignored")
+    age: AgeBand | None = None
+    device: Patterns | None = Field(None, description="manufacturer, model and serial number with blanks between")
+    door: tuple[Literal["dicom", "hl7", "folder"], ...] | None = Field(None, description="through which it came")
+    paced: bool | None = Field(None, description="whether a pacemaker's spikes were found in it")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_door(cls, value: Any) -> Any:
+        door = value.get("door") if isinstance(value, dict) else None
+        return {**value, "door": (door,)} if isinstance(door, str) else value
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self == When.model_construct():
+            raise ValueError("empty: it would match every ECG; write unit, age, device, door or paced")
+        return self
+
+    def within(self, other: "When") -> bool:
+        """Whether ``other`` certainly matches whatever this matches."""
+        return all(
+            (
+                other.unit is None or (self.unit is not None and _all_in(self.unit, other.unit)),
+                other.age is None or (self.age is not None and self.age.within(other.age)),
+                other.device is None or (self.device is not None and _all_in(self.device, other.device)),
+                other.door is None or (self.door is not None and set(self.door) <= set(other.door)),
+                other.paced is None or self.paced == other.paced,
+            )
+        )
+
+
+def like(text: str, pattern: str) -> bool:
+    """Whether a text is as the pattern says, ignoring case and blanks around; ``*`` stands for any letters or none."""
+    wanted = re.escape(pattern.strip().casefold()).replace(r"\*", ".*")
+    return re.fullmatch(wanted, text.strip().casefold(), re.DOTALL) is not None
+
+
+def _all_in(ours: tuple[str, ...], theirs: tuple[str, ...]) -> bool:
+    return all(any(like(one, other) for other in theirs) for one in ours)
+
+
+class Override(Strict):
+    """Other levels for some ECGs."""
+
+    name: Name
+    when: When
+    arrest: SomeArrest = SomeArrest()
+    potassium: SomePotassium = SomePotassium()
+    owner: str | None = Field(None, max_length=200, description="who answers for it")
+    reason: str | None = Field(None, max_length=1000, description="why it is there")
+    until: date | None = Field(None, description="the last day, in UTC, on which it applies")
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.says("arrest") and not self.says("potassium"):
+            raise ValueError("changes nothing: write a level under arrest or potassium")
+        return self
+
+    def says(self, output: Literal["arrest", "potassium"]) -> bool:
+        """Whether it changes a level of this output."""
+        return bool(_given(getattr(self, output)))
+
+
+class Hysteresis(Strict):
+    """By how much a later ECG of the same person must fall below a threshold to lose its level, and for how long.
+
+    The level is kept until ``within_h`` after the last ECG that reached it by itself. 0: no level is kept.
+    """
+
+    arrest: float = Field(0, ge=0, le=0.5, description="probability")
+    potassium: float = Field(0, ge=0, le=1, description="mmol/L; on the low side the estimate must rise by as much")
+    within_h: float = Field(24, gt=0, le=168, description="h between the two ECGs' times of recording")
+
+    @property
+    def on(self) -> bool:
+        """Whether any level may be kept."""
+        return self.arrest > 0 or self.potassium > 0
+
+
 class Thresholds(Strict):
     """One owner for every threshold."""
 
     arrest: ArrestThresholds = ArrestThresholds()
     potassium: PotassiumThresholds = PotassiumThresholds()
+    hysteresis: Hysteresis = Hysteresis()
+    overrides: tuple[Override, ...] = ()
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        mistakes = [*self._twice(), *self._disordered(), *self._never_reached()]
+        mistakes = mistakes or [*self._margins()]
+        if mistakes:
+            raise ValueError("; ".join(mistakes))
+        return self
+
+    def arrest_by(self, override: Override | None) -> ArrestThresholds:
+        """The levels with an override's in place of theirs."""
+        return _with(self.arrest, override.arrest if override else None)
+
+    def potassium_by(self, override: Override | None) -> PotassiumThresholds:
+        """The levels with an override's in place of theirs."""
+        return _with(self.potassium, override.potassium if override else None)
+
+    def _twice(self) -> Iterator[str]:
+        names = [one.name for one in self.overrides]
+        yield from (f"two overrides are called {name}" for name in sorted(set(names)) if names.count(name) > 1)
+
+    def _disordered(self) -> Iterator[str]:
+        for one in self.overrides:
+            for by in (self.arrest_by, self.potassium_by):
+                try:
+                    by(one)
+                except ValueError as error:  # pydantic's has the reason in its details
+                    reason = error.errors()[0]["msg"].removeprefix("Value error, ")  # type: ignore[attr-defined]
+                    yield f"override {one.name}: with the levels that it leaves as they are, {reason}"
+
+    def _never_reached(self) -> Iterator[str]:
+        """An override below one that is wider: nobody would notice that it does nothing."""
+        for first, then in combinations(self.overrides, 2):
+            lasts = first.until is None or (then.until is not None and then.until <= first.until)
+            if lasts and then.when.within(first.when):
+                outputs: tuple[Literal["arrest", "potassium"], ...] = ("arrest", "potassium")
+                for output in outputs:
+                    if first.says(output) and then.says(output):
+                        why = f"{first.name} above it matches the same; put {then.name} first"
+                        yield f"override {then.name}: its {output} is never used, as {why}"
+
+    def _margins(self) -> Iterator[str]:
+        for one in (None, *self.overrides):
+            whose = f" with override {one.name}" if one else ""
+            arrest, potassium = self.arrest_by(one), self.potassium_by(one)
+            if self.hysteresis.arrest and self.hysteresis.arrest >= arrest.moderate:
+                yield f"hysteresis.arrest: must be less than moderate{whose}, or that level could not be lost"
+            if self.hysteresis.potassium * 2 >= potassium.high - potassium.low:
+                yield f"hysteresis.potassium: must be less than half of low to high{whose}, or both would be kept"
+
+
+def _given(levels: Strict) -> dict[str, float]:
+    return {name: value for name, value in levels.model_dump().items() if value is not None}
+
+
+def _with(levels: Levels, some: Strict | None) -> Levels:
+    return levels if some is None else type(levels).model_validate({**levels.model_dump(), **_given(some)})

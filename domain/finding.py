@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
+from domain.context import Context, context_of
 from domain.ecg import Ecg, Picture
 from domain.explanation import Explanation
 from domain.reason import Reason
@@ -84,12 +85,14 @@ def in_a_word(severity: Severity | None) -> str:
 class Assessment:
     """A score against the thresholds in force; ``level`` is the threshold's name in the YAML, or ``normal``.
 
-    ``drawing``: the ECG with its explanation, for people to look at.
+    ``rule``: the override that the thresholds are from, by its name; ``""``: none. ``drawing``: the ECG with its
+    explanation, for people to look at.
     """
 
     score: Score
     level: str
     severity: Severity
+    rule: str = ""
     drawing: Picture | None = field(default=None, compare=False, repr=False)
 
 
@@ -98,6 +101,7 @@ class Finding:
     """Everything decided about one ECG.
 
     ``key``: 32 hexadecimal digits, the same for the same arrival, part and models; carries nothing of a patient's.
+    ``source``: the arrival's.
     ``shadow``: what models in ``Mode.SHADOW`` said: kept, and in no other field, so that nothing can follow from it.
     """
 
@@ -109,9 +113,15 @@ class Finding:
     thresholds_sha256: str
     received_at: datetime
     decided_at: datetime
+    source: str = ""
     shadow: tuple[Assessment | Abstention, ...] = ()
 
     @property
     def severity(self) -> Severity | None:
         """The gravest of the assessments; ``None`` when there is none: nothing is known then, least of all 'normal'."""
         return max((a.severity for a in self.assessments), default=None)
+
+    @property
+    def context(self) -> Context:
+        """What decided which thresholds hold."""
+        return context_of(self.ecg, self.source, self.received_at, self.decided_at)

@@ -1,16 +1,20 @@
 """One ECG, three doors: which earlier ECG an ECG is a copy of, which copy is scored, and what it takes the place of."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Protocol
 
 from adapters.identity import Sameness, by_minute, by_order, compare, persons, says_whose, seen
 from config.schema import Settings
+from config.thresholds import Thresholds
 from delivery.subject import known
 from delivery.superseded import superseding
+from domain.context import Earlier
 from domain.ecg import Ecg, Identifier, Patient, ReadWarning
 from domain.finding import Finding, Severity
 from domain.outgoing import Outgoing
+from domain.person import person_key
 from domain.seen import Attachment, Known, Looked, Past, Seen
 
 
@@ -34,6 +38,9 @@ class Memory(Protocol):
 
     def attached(self, arrival_id: int) -> tuple[Attachment, ...]:
         """Whose its ECGs were said to be."""
+
+    def scores(self, person: str, at: datetime, within_h: float, besides: Collection[int]) -> tuple[Earlier, ...]:
+        """What models said of a person's ECGs of the hours before ``at``, the latest first."""
 
 
 class Nothing:
@@ -60,6 +67,10 @@ class Nothing:
 
     def attached(self, arrival_id: int) -> tuple[Attachment, ...]:
         """Nothing was said."""
+        return ()
+
+    def scores(self, person: str, at: datetime, within_h: float, besides: Collection[int]) -> tuple[Earlier, ...]:
+        """Nothing was answered."""
         return ()
 
 
@@ -96,6 +107,14 @@ class Place:
         """What no longer stands once ``key`` does: other copies' results, and its own under another key."""
         own = (one for one in self.past if one.current and (one.arrival_id, one.part) == (self.arrival_id, self.part))
         return {one.key: key for one in (*self.others, *own) if one.key != key}
+
+    def earlier(self, received_at: datetime, thresholds: Thresholds, memory: Memory) -> tuple[Earlier, ...]:
+        """What models said of the person's ECGs before this one; asked only where it matters. A copy is none before."""
+        if not thresholds.hysteresis.on:
+            return ()
+        copies = {self.arrival_id, *(one.arrival_id for one in self.past)}
+        at = self.ecg.acquired_at or received_at
+        return memory.scores(person_key(self.ecg.patient), at, thresholds.hysteresis.within_h, copies)
 
 
 def place(arrival_id: int, part: int, key: str, ecg: Ecg, memory: Memory, settings: Settings) -> Place:

@@ -1,12 +1,14 @@
 """``ecgd explain``: one model's answer for one ECG, drawn."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from config.schema import ModelBundle, Settings
+from domain.context import context_of
 from domain.ecg import LEADS, Ecg
 from domain.explanation import LeadHeat
 from domain.finding import Abstention, Assessment, Score
@@ -32,7 +34,8 @@ def command(
     if isinstance(answer, Abstention):
         where = f" ({', '.join(answer.leads)})" if answer.leads else ""
         end(REFUSED, f"{file}: {answer.model} abstains: {answer.reason}{where}")
-    assessment = assess(answer, settings.thresholds)
+    now = datetime.now(UTC)
+    assessment = assess(answer, settings.thresholds, context_of(ecg, "", now, now))
     drawn = drawings.drawing(ecg, assessment)
     if drawn is None:
         end(WANTING, f"{file}: {answer.model} gave a score but no finite explanation")

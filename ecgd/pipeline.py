@@ -72,7 +72,7 @@ def process(
     with _timed(timings, "score"):
         answers = [() if one.yields_to(scored=True) else score(one.ecg) for one in places]
     with _timed(timings, "decide"):
-        verdicts = [_verdict(*pair, arrival, settings, clock()) for pair in zip(places, answers, strict=True)]
+        verdicts = [_verdict(*pair, arrival, settings, memory, clock()) for pair in zip(places, answers, strict=True)]
     with _timed(timings, "explain"):
         verdicts = [replace(one, finding=one.finding and _drawn(one.finding)) for one in verdicts]
     with _timed(timings, "report"):
@@ -127,7 +127,12 @@ def _without(
 
 
 def _verdict(
-    one: Place, answer: tuple[Score | Abstention, ...], arrival: Arrival, settings: Settings, now: datetime
+    one: Place,
+    answer: tuple[Score | Abstention, ...],
+    arrival: Arrival,
+    settings: Settings,
+    memory: Memory,
+    now: datetime,
 ) -> _Verdict:
     """Decide, unless what was decided of another copy stands; no answer: it was not asked for."""
     told = [each for each in answer if each.mode is not Mode.SHADOW]
@@ -141,8 +146,10 @@ def _verdict(
         arrival_id=one.arrival_id,
         arrival_key=one.key,
         part=one.part,
+        source=arrival.source,
         received_at=arrival.received_at,
         now=now,
+        earlier=one.earlier(arrival.received_at, settings.thresholds, memory),
     )
     return _Verdict(place=one, finding=finding, stands=None)
 

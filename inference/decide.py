@@ -5,9 +5,11 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from config.schema import ArrestThresholds, PotassiumThresholds, Thresholds
+from config.thresholds import Thresholds
+from domain.context import Context, Earlier, context_of
 from domain.ecg import Ecg
-from domain.finding import Abstention, Assessment, Finding, Mode, Output, Score, Severity
+from domain.finding import Abstention, Assessment, Finding, Mode, Score, Severity
+from inference.levels import step_of
 
 
 def decide(
@@ -18,25 +20,29 @@ def decide(
     arrival_id: int,
     arrival_key: str,
     part: int,
+    source: str = "",
     received_at: datetime,
     now: datetime,
+    earlier: Sequence[Earlier] = (),
 ) -> Finding:
     """Hold every score against the thresholds in force; ``part`` numbers the ECGs of one arrival from 0.
 
-    What shadow models say is set apart.
+    What shadow models say is set apart. ``earlier``: what models said of the person's ECGs before, the latest first.
     """
+    context = context_of(ecg, source, received_at, now)
     told = [answer for answer in answers if answer.mode is not Mode.SHADOW]
     aside = [answer for answer in answers if answer.mode is Mode.SHADOW]
     return Finding(
         key=finding_key(arrival_key, part, answers),
         arrival_id=arrival_id,
         ecg=ecg,
-        assessments=tuple(assess(answer, thresholds) for answer in told if isinstance(answer, Score)),
+        assessments=tuple(assess(answer, thresholds, context, earlier) for answer in told if isinstance(answer, Score)),
         abstentions=tuple(answer for answer in told if isinstance(answer, Abstention)),
         thresholds_sha256=thresholds_sha256(thresholds),
         received_at=received_at,
         decided_at=now,
-        shadow=tuple(assess(each, thresholds) if isinstance(each, Score) else each for each in aside),
+        source=source,
+        shadow=tuple(assess(each, thresholds, context, earlier) if isinstance(each, Score) else each for each in aside),
     )
 
 
@@ -56,31 +62,10 @@ def thresholds_sha256(thresholds: Thresholds) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def assess(score: Score, thresholds: Thresholds) -> Assessment:
-    """Give one score its level and its severity."""
-    if score.output is Output.ARREST:
-        level, severity = _arrest(score.value, thresholds.arrest)
-    else:
-        level, severity = _potassium(score.value, thresholds.potassium)
-    return Assessment(score=score, level=level, severity=severity)
-
-
-def _arrest(probability: float, at: ArrestThresholds) -> tuple[str, Severity]:
-    if probability >= at.high:
-        return "high", Severity.CRITICAL
-    if probability >= at.moderate:
-        return "moderate", Severity.ABNORMAL
-    return "normal", Severity.NORMAL
-
-
-def _potassium(mmol_l: float, at: PotassiumThresholds) -> tuple[str, Severity]:
-    """Use ECG12Net's five classes: <= 2.5, <= 3.5, < 5.5, < 6.5, >= 6.5 mmol/L at the default thresholds."""
-    if mmol_l <= at.severe_low:
-        return "severe_low", Severity.CRITICAL
-    if mmol_l <= at.low:
-        return "low", Severity.ABNORMAL
-    if mmol_l < at.high:
-        return "normal", Severity.NORMAL
-    if mmol_l < at.severe_high:
-        return "high", Severity.ABNORMAL
-    return "severe_high", Severity.CRITICAL
+def assess(score: Score, thresholds: Thresholds, context: Context, earlier: Sequence[Earlier] = ()) -> Assessment:
+    """Give one score its level and its severity; what was said of other ECGs before may keep a level."""
+    mine = [one for one in earlier if (one.model, one.output) == (score.model, score.output)]
+    step, rule = step_of(score.value, thresholds, score.output, context, mine)
+    if step is None:
+        return Assessment(score=score, level="normal", severity=Severity.NORMAL, rule=rule)
+    return Assessment(score=score, level=step.level, severity=step.severity, rule=rule)

@@ -40,7 +40,8 @@ def said(report: Report) -> dict[str, Any]:
 
 
 def _assessment(each: Assessment) -> dict[str, Any]:
-    return {"level": each.level, "severity": each.severity.name.lower(), "score": _score(each.score)}
+    said = {"level": each.level, "severity": each.severity.name.lower(), "rule": each.rule}
+    return said | {"score": _score(each.score)}
 
 
 def _score(score: Score) -> dict[str, Any]:

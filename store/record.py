@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from domain.finding import Finding
 from domain.outcome import Settlement
 from domain.outgoing import Outgoing
+from store import scores
 from store.facts import facts
 from store.memory import attach, forget, keep, link
 from store.tables import EPOCH, MessageState, findings, outbox
@@ -64,6 +65,7 @@ def _supersede(connection: Connection, key: str, successor: str, messages: Seque
     """Say what took a finding's place; the messages that tell so are the finding's own, one more each."""
     update = findings.update().where(findings.c.key == key).values(superseded_by=successor)
     row = connection.execute(update.returning(findings.c.id, findings.c.arrival_id)).one()
+    scores.fall(connection, row.id)
     for outgoing in messages:
         put(connection, outgoing, now, arrival_id=row.arrival_id, finding_id=row.id)
     kept = sa.select(sa.func.count()).where(outbox.c.finding_id == row.id).scalar_subquery()
@@ -126,6 +128,7 @@ def _keep(connection: Connection, arrival_id: int, lease: int, part: int, findin
         index_elements=["key"], set_={name: insert.excluded[name] for name in _REPLACED}
     )
     number: int = connection.execute(replace.returning(findings.c.id), values).scalar_one()
+    scores.keep(connection, number, finding)
     return number
 
 

@@ -6,6 +6,8 @@ findings   what was decided, one an ECG in the arrival
 outbox     what has to be sent: waiting -> leased -> sent | buried
 recordings what is kept of each ECG to know it again through another door, and ``marks``, by which it is found
 attachments whose an ECG is, where its sender did not say: by a person or by another message
+scores     what each model said of each ECG, in narrow rows that are read by the million
+configurations   the thresholds as they were, one row a change
 
 ``available_at`` is when a row may next be claimed; while it is leased that is the lease's end, so that a dead
 worker's rows come back by the same condition. What may be claimed at once says 1970, not now: a clock that steps back
@@ -201,5 +203,45 @@ outbox = sa.Table(
     sa.CheckConstraint(_one_of(MessageState), name="state"),
     sa.CheckConstraint("state <> 'buried' OR reason IS NOT NULL", name="reason"),
     sa.Index("ix_outbox_open", "id", "available_at", "channel", sqlite_where=open_rows, postgresql_where=open_rows),
+    sqlite_autoincrement=True,
+)
+
+scores = sa.Table(
+    "scores",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("finding_id", Id, sa.ForeignKey("findings.id"), nullable=False, index=True),
+    sa.Column("arrival_id", Id, nullable=False),
+    sa.Column("decided_at", Instant, nullable=False, index=True),
+    sa.Column("recorded_at", Instant, nullable=False),
+    sa.Column("person", sa.String(32), nullable=False),  # domain.person.person_key; "": not identified
+    sa.Column("unit", sa.Text, nullable=False),
+    sa.Column("age_years", sa.Double),
+    sa.Column("sex", sa.String(8), nullable=False),
+    sa.Column("device", sa.Text, nullable=False),
+    sa.Column("door", sa.String(16), nullable=False),
+    sa.Column("paced", sa.Boolean, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("bundle_sha256", sa.String(64), nullable=False),
+    sa.Column("mode", sa.String(8), nullable=False),
+    sa.Column("output", sa.String(16), nullable=False),
+    sa.Column("value", sa.Double, nullable=False),
+    sa.Column("level", sa.String(16), nullable=False),
+    sa.Column("severity", sa.Integer, nullable=False),
+    sa.Column("rule", sa.String(32), nullable=False),  # the override; "": none
+    sa.Column("stands", sa.Boolean, nullable=False),  # not superseded by a better copy, nor taken back
+    sa.Index("ix_scores_person", "person", "recorded_at"),
+    sqlite_autoincrement=True,
+)
+
+configurations = sa.Table(
+    "configurations",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("made_at", Instant, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("content", Json, nullable=False),  # the thresholds, every level written out
+    sa.Column("texts", Json, nullable=False),  # by file, the block as it was written
+    sa.Column("changes", Json, nullable=False),  # in words, against the row before
     sqlite_autoincrement=True,
 )

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 import pytest
 
 from config.schema import ArrestThresholds, PotassiumThresholds, Thresholds
+from domain.context import Context
 from domain.finding import Abstention, Output, Score, Severity, Status
 from domain.reason import Reason
 from inference.decide import assess, decide, thresholds_sha256
 
 NOW = datetime(2025, 3, 30, 1, 0, tzinfo=UTC)
+HERE = Context(recorded_at=NOW, decided_at=NOW)
 NORMAL, ABNORMAL, CRITICAL = Severity.NORMAL, Severity.ABNORMAL, Severity.CRITICAL
 
 
@@ -67,7 +69,7 @@ def find(make_ecg, *answers, thresholds=None, key="file:0", part=0):
     ],
 )
 def test_arrest_is_graded_from_the_threshold_upwards(probability, level, severity):
-    found = assess(score(Output.ARREST, probability), Thresholds())
+    found = assess(score(Output.ARREST, probability), Thresholds(), HERE)
     assert (found.level, found.severity) == (level, severity)
 
 
@@ -87,7 +89,7 @@ def test_arrest_is_graded_from_the_threshold_upwards(probability, level, severit
     ],
 )
 def test_potassium_falls_into_the_paper_s_five_classes(mmol_l, level, severity):
-    found = assess(score(Output.POTASSIUM, mmol_l), Thresholds())
+    found = assess(score(Output.POTASSIUM, mmol_l), Thresholds(), HERE)
     assert (found.level, found.severity) == (level, severity)
 
 
@@ -96,9 +98,9 @@ def test_the_thresholds_of_the_site_are_the_ones_used():
         arrest=ArrestThresholds(moderate=0.001, high=0.002),
         potassium=PotassiumThresholds(severe_low=2.0, low=3.0, high=5.0, severe_high=6.0),
     )
-    assert assess(score(Output.ARREST, 0.002), site).level == "high"
-    assert assess(score(Output.POTASSIUM, 3.5), site).level == "normal"
-    assert assess(score(Output.POTASSIUM, 6.0), site).level == "severe_high"
+    assert assess(score(Output.ARREST, 0.002), site, HERE).level == "high"
+    assert assess(score(Output.POTASSIUM, 3.5), site, HERE).level == "normal"
+    assert assess(score(Output.POTASSIUM, 6.0), site, HERE).level == "severe_high"
 
 
 def test_a_finding_keeps_scores_and_abstentions_apart_and_is_as_grave_as_the_gravest(make_ecg):
@@ -136,6 +138,8 @@ def test_the_key_differs_with_arrival_part_and_bundle_but_not_with_the_answer(ma
 def test_the_thresholds_hash_is_of_canonical_json_and_moves_with_any_threshold(make_ecg):
     expected = {
         "arrest": {"high": 0.2, "moderate": 0.05},
+        "hysteresis": {"arrest": 0.0, "potassium": 0.0, "within_h": 24.0},
+        "overrides": [],
         "potassium": {"high": 5.5, "low": 3.5, "severe_high": 6.5, "severe_low": 2.5},
     }
     canonical = json.dumps(expected, sort_keys=True, separators=(",", ":"))

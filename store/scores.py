@@ -1,0 +1,149 @@
+"""What each model said of each ECG, in narrow rows: for hysteresis, for comparing models, for trying thresholds."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from domain.context import Context, Earlier
+from domain.finding import Assessment, Finding, Mode, Output
+from domain.person import person_key
+from domain.scores import Scores, Words
+from store.database import Database
+from store.tables import scores
+
+AT_ONCE = 50_000  # rows held as Python objects while they become columns
+_WORDS = ("person", "unit", "device", "door", "model")
+_INTS = {"id": "id", "finding_id": "finding", "arrival_id": "arrival"}
+_TIMES = {"decided_at": "decided_us", "recorded_at": "recorded_us"}
+
+
+def keep(connection: Connection, finding_id: int, finding: Finding) -> None:
+    """Write what the models said of a finding's ECG, in place of what they said of it before."""
+    connection.execute(scores.delete().where(scores.c.finding_id == finding_id))
+    said = [*finding.assessments, *(one for one in finding.shadow if isinstance(one, Assessment))]
+    if said:
+        shared = _of_ecg(finding_id, finding)
+        connection.execute(scores.insert(), [shared | _of_model(one) for one in said])
+
+
+def fall(connection: Connection, finding_id: int) -> None:
+    """Say that a finding no longer stands: its answers decide and count nothing any more."""
+    connection.execute(scores.update().where(scores.c.finding_id == finding_id).values(stands=False))
+
+
+def earlier(
+    connection: Connection, person: str, at: datetime, within_h: float, besides: Collection[int] = ()
+) -> tuple[Earlier, ...]:
+    """What models said of a person's ECGs of the hours before ``at``, the latest first; not of arrivals ``besides``."""
+    query = (
+        sa.select(scores)
+        .where(scores.c.person == person, scores.c.recorded_at.between(at - timedelta(hours=within_h), at))
+        .where(scores.c.arrival_id.not_in(sorted(besides)), scores.c.stands)
+        .order_by(scores.c.recorded_at.desc(), scores.c.id.desc())
+    )
+    return tuple(map(_earlier, connection.execute(query))) if person else ()
+
+
+def read(
+    database: Database, output: Output, since: datetime, until: datetime, modes: Collection[Mode] = (Mode.ALERT,)
+) -> Scores:
+    """Read what stands of one output, decided from ``since`` to before ``until``, in the order of writing."""
+    names = [*_INTS, *_TIMES, *_WORDS, "age_years", "paced", "value"]
+    # as they are kept: a time made of each number would cost more than all the rest
+    columns = [sa.type_coerce(scores.c[name], sa.BigInteger) if name in _TIMES else scores.c[name] for name in names]
+    wanted = sa.select(*columns).where(
+        scores.c.decided_at >= since,
+        scores.c.decided_at < until,
+        scores.c.output == output.value,
+        scores.c.mode.in_([mode.value for mode in modes]),
+        scores.c.stands,
+    )
+    known: dict[str, dict[str, int]] = {name: {} for name in _WORDS}
+    parts: dict[str, list[Any]] = {name: [] for name in names}
+    with database.read() as connection:
+        for rows in connection.execution_options(yield_per=AT_ONCE).execute(wanted).partitions():
+            for name, values in zip(names, zip(*rows, strict=True), strict=True):
+                parts[name].append(_column(values, known.get(name)))
+    return _scores({name: np.concatenate(part) if part else np.empty(0) for name, part in parts.items()}, known)
+
+
+def span(database: Database) -> tuple[datetime, datetime] | None:
+    """When the first and the last answer was decided; ``None`` where there is none."""
+    with database.read() as connection:
+        first, last = connection.execute(
+            sa.select(sa.func.min(scores.c.decided_at), sa.func.max(scores.c.decided_at))
+        ).one()
+    return None if first is None else (first, last)
+
+
+def _column(values: Sequence[Any], known: dict[str, int] | None) -> Any:
+    if known is not None:
+        return np.fromiter((known.setdefault(value, len(known)) for value in values), np.int32, len(values))
+    return np.array(values, float if values[0] is None or isinstance(values[0], float) else None)
+
+
+def _scores(columns: dict[str, Any], known: dict[str, dict[str, int]]) -> Scores:
+    order = np.argsort(columns["id"], kind="stable")
+    words = {name: Words(codes=columns[name][order].astype(np.int32), names=tuple(known[name])) for name in _WORDS}
+    ints = {to: columns[name][order].astype(np.int64) for name, to in (_INTS | _TIMES).items()}
+    return Scores(
+        **words,
+        **ints,
+        age_years=columns["age_years"][order].astype(float),
+        paced=columns["paced"][order].astype(bool),
+        value=columns["value"][order].astype(float),
+    )
+
+
+def _of_ecg(finding_id: int, finding: Finding) -> dict[str, Any]:
+    context = finding.context
+    return {
+        "finding_id": finding_id,
+        "arrival_id": finding.arrival_id,
+        "decided_at": context.decided_at,
+        "recorded_at": context.recorded_at,
+        "person": person_key(finding.ecg.patient),
+        "unit": _plain(context.unit),
+        "age_years": context.age_years,
+        "sex": finding.ecg.patient.sex.value,
+        "device": _plain(context.device),
+        "door": context.door,
+        "paced": context.paced,
+        "stands": True,
+    }
+
+
+def _of_model(one: Assessment) -> dict[str, Any]:
+    score = one.score
+    return {
+        "model": score.model,
+        "bundle_sha256": score.bundle_sha256,
+        "mode": score.mode.value,
+        "output": score.output.value,
+        "value": float(score.value),
+        "level": one.level,
+        "severity": int(one.severity),
+        "rule": one.rule,
+    }
+
+
+def _earlier(row: sa.Row[Any]) -> Earlier:
+    context = Context(
+        recorded_at=row.recorded_at,
+        decided_at=row.decided_at,
+        unit=row.unit,
+        age_years=row.age_years,
+        device=row.device,
+        door=row.door,
+        paced=row.paced,
+    )
+    return Earlier(model=row.model, output=row.output, value=row.value, context=context)
+
+
+def _plain(text: str) -> str:
+    """PostgreSQL holds neither NUL nor half a character."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
