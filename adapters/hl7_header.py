@@ -67,7 +67,7 @@ def parsed(text: str, separators: Separators, version: str) -> Segment:
 def patient(pid: Segment) -> Patient:
     """PID-3 with authority and type (PID-2 up to 2.3, or where PID-3 is empty), PID-5, 7 and 8."""
     return Patient(
-        identifiers=_identifiers(pid, 3) or _identifiers(pid, 2),
+        identifiers=identifiers(pid, 3) or identifiers(pid, 2),
         family=pid.part(5, 1),
         given=pid.part(5, 2),
         birth_date=day(pid.part(7)),
@@ -75,7 +75,8 @@ def patient(pid: Segment) -> Patient:
     )
 
 
-def _identifiers(segment: Segment, number: int) -> tuple[Identifier, ...]:
+def identifiers(segment: Segment, number: int) -> tuple[Identifier, ...]:
+    """Read a field of CX: each identifier with its authority and type, at most twenty."""
     count = min(len(segment.fields.get(number, ())), _MOST_IDENTIFIERS)
     found = (_identifier(segment, number, repetition) for repetition in range(count))
     return tuple(identifier for identifier in found if identifier)

@@ -11,6 +11,7 @@ class Format(StrEnum):
 
     DICOM = "dicom"
     HL7 = "hl7"
+    ADT = "adt"  # HL7 v2 too: where people are, and no ECG
     PDF = "pdf"
     XML = "xml"
     SCP = "scp"

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from domain.census import Movement
 from domain.finding import Finding
 from domain.outgoing import Outgoing
 from domain.reason import Reason
-from domain.seen import Attachment, Looked, Sighting
+from domain.seen import Attachment, Looked, Retraction, Sighting
 
 
 class Outcome(StrEnum):
@@ -25,7 +26,8 @@ class Settlement:
 
     ``sightings``: its ECGs as they are to be remembered, given how far the worker had ``looked``. ``superseded``: keys
     of earlier findings and of what takes their place; messages may be theirs. ``attached``: whose ECGs of others are.
-    ``linked``: arrival and part of what was said of one of its ECGs before it came, and the ECG's name.
+    ``linked``: arrival and part of what was said of one of its ECGs before it came, and the ECG's name. ``movements``:
+    what it says of where people are. ``retracted``: keys of findings that no longer stand, with nothing in their place.
     """
 
     outcome: Outcome
@@ -38,6 +40,8 @@ class Settlement:
     attached: tuple[Attachment, ...] = ()
     linked: Mapping[tuple[int, int], str] = field(default_factory=dict)
     looked: Looked | None = None
+    movements: tuple[Movement, ...] = ()
+    retracted: Mapping[str, Retraction] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if (self.outcome is Outcome.SCORED) == (self.reason is not None):

@@ -13,6 +13,7 @@ class Outgoing:
 
     ``key``: ``<the finding's key>:<channel>``, unique and deterministic: sending it twice is harmless.
     ``channel``: ``kind:name`` as configured, e.g. ``fhir:main``, ``webhook:pager``, ``smtp:ed``.
+    ``lane``: whose results these are; to one destination they go one after the other. Empty: in no order (alerts).
     ``expires_at``: after this a late message would mislead and is buried (alerts), ``None`` for results.
     """
 
@@ -21,6 +22,7 @@ class Outgoing:
     content_type: str
     body: bytes
     expires_at: datetime | None = None
+    lane: str = ""
 
     @property
     def is_result(self) -> bool:

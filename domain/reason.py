@@ -33,6 +33,9 @@ class Reason(StrEnum):
     NO_ECG = "no_ecg"
     SAME_ECG = "same_ecg"
     MEASUREMENTS_ONLY = "measurements_only"
+    ADMINISTRATIVE = "administrative"
+    WITHDRAWN = "withdrawn"
+    RETRACTED = "retracted"
     # read, and not fit to score: the models abstain
     LEAD_MISSING = "lead_missing"
     LEAD_FLAT = "lead_flat"

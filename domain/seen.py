@@ -61,7 +61,7 @@ class Past:
 
     ``worth``: its ECG's, ``None`` where that is not known any more. ``current``: nothing has taken its place yet.
     ``scored``: a model answered. ``critical``: the outputs that were, each with its level. ``alerted``: a person was
-    told, or is about to be.
+    told, or is about to be. ``retracted``: it was taken back, and nothing has its place.
     """
 
     key: str
@@ -73,6 +73,7 @@ class Past:
     identifiers: tuple[Identifier, ...]
     critical: frozenset[tuple[str, str]]
     alerted: bool
+    retracted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,16 @@ class Attachment:
     identifiers: tuple[Identifier, ...]
     by: str
     id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retraction:
+    """A result that is taken back: whose (by arrival and part), who says so, and why, in words for the EHR."""
+
+    arrival_id: int
+    part: int
+    by: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,3 +119,4 @@ class Looked:
 
     recording: int
     attachments: int
+    merges: int = 0

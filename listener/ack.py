@@ -25,10 +25,13 @@ from enum import StrEnum
 
 from listener.msh import Header
 
-EVENTS = ("R01", "W01", "")
-"""ORU events taken: R01, the withdrawn W01 (waveform result) of the same structure, and none, as 2.1 has it.
+EVENTS: dict[str, Collection[str] | None] = {"ORU": ("R01", "W01", ""), "ADT": None}
+"""Events taken of each message type, ``None``: all.
 
-R30, R31 and R32 are refused: they ask the receiver to place or find an order.
+ORU events taken: R01, the withdrawn W01 (waveform result) of the same structure, and none, as 2.1 has it.
+
+R30, R31 and R32 are refused: they ask the receiver to place or find an order. Of ADT every event is taken, also those
+that say nothing of where people are: an interface that is answered AR stops, and the discharge behind it never comes.
 """
 
 _LONGEST = {3: 227, 4: 227, 10: 199}  # HL7 v2.7: HD 227, ST 199; they become a key of the store
@@ -79,9 +82,10 @@ def check(header: Header | None, *, processing_ids: Collection[str], versions: C
 
 
 def _supported(header: Header, processing_ids: Collection[str], versions: Collection[str]) -> Fault | None:
-    if header.component(9, 1) != "ORU":
+    if header.component(9, 1) not in EVENTS:
         return Fault(Verdict.REJECT, 200, "Unsupported message type", ("MSH", 9, 1))
-    if header.component(9, 2) not in EVENTS:
+    events = EVENTS[header.component(9, 1)]
+    if events is not None and header.component(9, 2) not in events:
         return Fault(Verdict.REJECT, 201, "Unsupported event code", ("MSH", 9, 2))
     if header.component(12, 1) not in versions:
         return Fault(Verdict.REJECT, 203, "Unsupported version id", ("MSH", 12, 1))

@@ -184,7 +184,7 @@ class Connection(asyncio.Protocol):
     def _commit(self, header: Header, payload: bytes) -> Future[Receipt]:
         arrival = Arrival(
             key=f"hl7:{header.key}",
-            format=Format.HL7,
+            format=Format.ADT if header.component(9, 1) == "ADT" else Format.HL7,
             payload=payload,
             source=f"hl7:{header.sender}",
             received_at=self._desk.clock(),

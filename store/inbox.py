@@ -6,6 +6,7 @@ While one commit waits for the disk the next batch gathers by itself; nobody is 
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -108,7 +109,8 @@ class Inbox:
     def _keep(self, items: Sequence[Item]) -> list[Receipt | Reason | Undecided]:
         size = sum(len(item.arrival.payload) for item in items)
         with self._database.write(WORK) as connection:
-            batch = Batch(connection, self._clock(), self._room.lacking(connection, len(items), size))
+            coming = Counter(item.turn for item in items)
+            batch = Batch(connection, self._clock(), self._room.lacking(connection, coming, size))
             answers = [batch.place(item) for item in items]
             batch.finish()
         self._room.taken(batch.opened)

@@ -1,6 +1,6 @@
 """The workers' side: claim an arrival, say how it ended.
 
-waiting -> leased             claim: oldest first, not before ``available_at``
+waiting -> leased             claim: ECGs first, of these the oldest, not before ``available_at``
 leased -> leased              claim, when the lease has ended: its worker died
 leased -> quarantined         claim, when every attempt was used: whatever kills workers does not do so for ever
 leased -> settled             settle: state, findings and messages in one transaction
@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 
 from config import schema
 from domain.arrival import Arrival, Format
+from domain.census import Event
 from domain.outcome import Outcome, Settlement
 from domain.reason import Reason
 from store.database import Database
@@ -67,7 +68,7 @@ class Jobs:
         self._ear = Ear(database.wake, WORK)
 
     def claim(self) -> Job | None:
-        """Lease the oldest arrival that waits, or ``None``; one that used up its attempts is quarantined instead."""
+        """Lease the oldest ECG that waits, else another arrival, or ``None``; one out of attempts is quarantined."""
         due = next_due(self._database, jobs)
         while due is not None and due <= self._clock():
             with self._database.write() as connection:
@@ -97,10 +98,13 @@ class Jobs:
             "leased_until": None,
             "timings": dict(settlement.timings),
         }
-        topics = [*([DELIVER] if settlement.outgoing else []), *([WORK] if settlement.attached else [])]
+        merges = any(one.event is Event.MERGE for one in settlement.movements)
+        told = settlement.outgoing or settlement.movements
+        topics = [*([DELIVER] if told else []), *([WORK] if settlement.attached or merges else [])]
         with self._database.write(*topics) as connection:
-            if settlement.looked is not None:
+            if settlement.looked is not None or merges:
                 settling(connection)
+            if settlement.looked is not None:
                 seens = [sighting.seen for sighting in settlement.sightings]
                 if overtaken(connection, job.id, settlement.looked, seens):
                     raise Overtaken
@@ -143,7 +147,8 @@ class Jobs:
         now = self._clock()
         lease = leased(now, self._settings.lease_s)
         spent = jobs.c.attempts >= self._settings.max_attempts
-        oldest = candidates(connection, jobs, jobs.c.arrival_id, now, 1).scalar_subquery()
+        first = candidates(connection, jobs, jobs.c.arrival_id, now, 1).order_by(None)
+        oldest = first.order_by(jobs.c.turn, jobs.c.arrival_id).scalar_subquery()  # a census can wait, an ECG cannot
         update = (
             jobs.update()
             .where(jobs.c.arrival_id == oldest)

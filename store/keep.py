@@ -1,6 +1,8 @@
 """One transaction's worth of arrivals: which are new, which came before, which are something else under a known key."""
 
 import hashlib
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -32,12 +34,12 @@ class Undecided:
 
 @dataclass(slots=True)
 class Batch:
-    """What one transaction wrote. ``no_room``: why nothing new may be kept, ``None`` when it may."""
+    """What one transaction wrote. ``no_room``: why nothing new of a turn may be kept; absent when it may."""
 
     connection: Connection
     now: datetime
-    no_room: Reason | None
-    opened: int = 0
+    no_room: Mapping[int, Reason]
+    opened: Counter[int] = field(default_factory=Counter)
     _jobs: list[dict[str, Any]] = field(default_factory=list)
     _cursor: Any = field(init=False)
 
@@ -53,7 +55,7 @@ class Batch:
             return Receipt.NEW
         found = self._sha256(item.key)
         if found is None:
-            return self.no_room or Reason.STORE_UNAVAILABLE
+            return self.no_room.get(item.turn, Reason.STORE_UNAVAILABLE)
         return Receipt.DUPLICATE if found == item.sha256 else Undecided()
 
     def finish(self) -> None:
@@ -71,10 +73,10 @@ class Batch:
                 return Receipt.CONFLICT
             if found is None:
                 break
-        return self.no_room or Reason.STORE_UNAVAILABLE
+        return self.no_room.get(item.turn, Reason.STORE_UNAVAILABLE)
 
     def _insert(self, item: Item, key: str, quarantine: Reason | None) -> bool:
-        if self.no_room is not None:
+        if item.turn in self.no_room:
             return False
         arrival = item.arrival
         row = (
@@ -90,12 +92,13 @@ class Batch:
         inserted = self._cursor.fetchone()
         if inserted is None:
             return False
-        self._jobs.append(self._job(inserted[0], quarantine))
-        self.opened += quarantine is None
+        self._jobs.append(self._job(inserted[0], item.turn, quarantine))
+        self.opened[item.turn] += quarantine is None
         return True
 
-    def _job(self, number: int, quarantine: Reason | None) -> dict[str, Any]:
+    def _job(self, number: int, turn: int, quarantine: Reason | None) -> dict[str, Any]:
         return {
+            "turn": turn,
             "arrival_id": number,
             "state": JobState.QUARANTINED if quarantine else JobState.WAITING,
             "reason": quarantine,

@@ -14,11 +14,24 @@ from sqlalchemy import Connection
 from domain.context import Earlier
 from domain.ecg import Identifier
 from domain.outgoing import RESULTS
-from domain.seen import Attachment, Known, Looked, Past, Seen, Sighting, Source
+from domain.seen import Attachment, Known, Looked, Past, Retraction, Seen, Sighting, Source
 from store import facts
 from store.database import Database
 from store.scores import earlier
-from store.tables import EPOCH, JobState, MessageState, attachments, findings, jobs, marks, outbox, recordings
+from store.tables import (
+    EPOCH,
+    RETRACTED,
+    JobState,
+    MessageState,
+    attachments,
+    findings,
+    jobs,
+    marks,
+    merges,
+    outbox,
+    recordings,
+    retractions,
+)
 from store.wake import WORK
 
 MOST = 200  # candidates of one ECG, the newest first: more would be a flood, not one recording
@@ -92,6 +105,15 @@ class Memory:
         with self._database.read() as connection:
             return earlier(connection, person, at, within_h, besides)
 
+    def retracted(self, arrival_id: int) -> tuple[Retraction, ...]:
+        """Which of an arrival's results were taken back."""
+        query = sa.select(retractions).where(retractions.c.arrival_id == arrival_id).order_by(retractions.c.id)
+        with self._database.read() as connection:
+            return tuple(
+                Retraction(arrival_id=row.arrival_id, part=row.part, by=row.by, why=row.why)
+                for row in connection.execute(query)
+            )
+
     def attach(self, attachment: Attachment, now: datetime) -> None:
         """Write whose an ECG is and let its arrival be worked on again, in one transaction."""
         with self._database.write(WORK) as connection:
@@ -102,12 +124,14 @@ def looked(connection: Connection, arrival_id: int) -> Looked:
     """Read how far one sees; numbers grow in the order of commits, as ``settle`` has a turn of its own."""
     last = connection.execute(sa.select(sa.func.max(recordings.c.id))).scalar() or 0
     mine = sa.select(sa.func.count()).select_from(attachments).where(attachments.c.arrival_id == arrival_id)
-    return Looked(recording=last, attachments=connection.execute(mine).scalar_one())
+    merged = connection.execute(sa.select(sa.func.max(merges.c.id))).scalar() or 0
+    return Looked(recording=last, attachments=connection.execute(mine).scalar_one(), merges=merged)
 
 
 def overtaken(connection: Connection, arrival_id: int, then: Looked, seens: Iterable[Seen]) -> bool:
     """Whether something was settled or attached since that would have been seen."""
-    if looked(connection, arrival_id).attachments != then.attachments:
+    now = looked(connection, arrival_id)
+    if (now.attachments, now.merges) != (then.attachments, then.merges):
         return True
     later = (_candidates(arrival_id, seen).where(recordings.c.id > then.recording).limit(1) for seen in seens)
     return any(connection.execute(query).first() for query in later)
@@ -243,6 +267,7 @@ def _past(row: sa.Row[Any]) -> Past:
         part=row.part,
         worth=row.worth,
         current=row.superseded_by is None,
+        retracted=row.superseded_by == RETRACTED,
         scored=row.assessments > 0,
         identifiers=tuple(Identifier(**one) for one in said),
         critical=frozenset((one["score"]["output"], one["level"]) for one in grave),

@@ -1,6 +1,7 @@
 """Findings and the messages they cause, written in the transaction that settles their job."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,19 +12,21 @@ from sqlalchemy.dialects import postgresql, sqlite
 from domain.finding import Finding
 from domain.outcome import Settlement
 from domain.outgoing import Outgoing
-from store import scores
+from domain.person import person_key
+from domain.seen import Retraction
+from store import census, scores
 from store.facts import facts
 from store.memory import attach, forget, keep, link
-from store.tables import EPOCH, MessageState, findings, outbox
+from store.tables import EPOCH, RETRACTED, MessageState, findings, outbox, retractions
 
 # Both dialects' inserts have ON CONFLICT, in the same words; their common class does not know it.
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _REPLACED = (
     *("lease", "severity", "assessments", "abstentions", "messages"),
-    *("thresholds_sha256", "decided_at", "facts", "superseded_by"),
+    *("thresholds_sha256", "decided_at", "facts", "superseded_by", "person"),
 )
 _REPLACED_MESSAGE = (
-    *("body", "content_type", "expires_at"),
+    *("body", "content_type", "expires_at", "lane"),
     *("state", "reason", "attempts", "available_at", "queued_at"),
 )
 _NOT_OUT = outbox.c.state.in_([MessageState.WAITING, MessageState.BURIED])
@@ -35,7 +38,7 @@ def record(connection: Connection, arrival_id: int, lease: int, settlement: Sett
     A finding whose key is known replaces the row: it is the same ECG and the same models, decided again.
     Raise ``ValueError`` when a message belongs to no finding: it could be lost without a trace.
     """
-    known = {*(finding.key for finding in settlement.findings), *settlement.superseded}
+    known = {*(finding.key for finding in settlement.findings), *settlement.superseded, *settlement.retracted}
     if any(_caused_by(outgoing) not in known for outgoing in settlement.outgoing):
         raise ValueError("every message of a settlement begins with the key of a finding, its own or a superseded one")
     parts = {sighting.finding: sighting.part for sighting in settlement.sightings}
@@ -48,6 +51,10 @@ def record(connection: Connection, arrival_id: int, lease: int, settlement: Sett
     for key, successor in settlement.superseded.items():
         messages = [each for each in settlement.outgoing if _caused_by(each) == key]
         _supersede(connection, key, successor, messages, now)
+    for key, retraction in settlement.retracted.items():
+        retract(connection, key, retraction, [each for each in settlement.outgoing if _caused_by(each) == key], now)
+    if settlement.movements:
+        census.write(connection, arrival_id, settlement.movements, now)
     _remember(connection, arrival_id, settlement, now)
 
 
@@ -61,15 +68,32 @@ def _remember(connection: Connection, arrival_id: int, settlement: Settlement, n
         attach(connection, attachment, now)
 
 
+def retract(
+    connection: Connection, key: str, retraction: Retraction, messages: Sequence[Outgoing], now: datetime
+) -> None:
+    """Say that a finding no longer stands, who says so and why; the messages that tell so are its own."""
+    _supersede(connection, key, RETRACTED, messages, now)
+    values = {"arrival_id": retraction.arrival_id, "part": retraction.part, "by": retraction.by, "why": retraction.why}
+    connection.execute(retractions.insert().values(**values, made_at=now))
+
+
 def _supersede(connection: Connection, key: str, successor: str, messages: Sequence[Outgoing], now: datetime) -> None:
     """Say what took a finding's place; the messages that tell so are the finding's own, one more each."""
     update = findings.update().where(findings.c.key == key).values(superseded_by=successor)
-    row = connection.execute(update.returning(findings.c.id, findings.c.arrival_id)).one()
+    row = connection.execute(update.returning(findings.c.id, findings.c.arrival_id, findings.c.person)).one()
+    census.watch(connection, [row.person or ""])
     scores.fall(connection, row.id)
     for outgoing in messages:
-        put(connection, outgoing, now, arrival_id=row.arrival_id, finding_id=row.id)
+        put(connection, _after(connection, row.id, outgoing), now, arrival_id=row.arrival_id, finding_id=row.id)
     kept = sa.select(sa.func.count()).where(outbox.c.finding_id == row.id).scalar_subquery()
     connection.execute(findings.update().where(findings.c.id == row.id).values(messages=kept))
+
+
+def _after(connection: Connection, finding_id: int, outgoing: Outgoing) -> Outgoing:
+    """In the lane of what it takes back."""
+    first = (outbox.c.finding_id == finding_id, outbox.c.channel == outgoing.channel)
+    lane = connection.execute(sa.select(outbox.c.lane).where(*first).order_by(outbox.c.id).limit(1)).scalar()
+    return replace(outgoing, lane=lane or outgoing.lane)
 
 
 def put(
@@ -90,6 +114,7 @@ def put(
         "finding_id": finding_id,
         "arrival_id": arrival_id,
         "channel": outgoing.channel,
+        "lane": outgoing.lane,
         "content_type": outgoing.content_type,
         "body": outgoing.body,
         "expires_at": outgoing.expires_at,
@@ -102,10 +127,10 @@ def put(
         "queued_at": now,
     }
     insert = _INSERT[connection.dialect.name](outbox)
-    replace = insert.on_conflict_do_update(
+    upsert = insert.on_conflict_do_update(
         index_elements=["key"], set_={name: insert.excluded[name] for name in _REPLACED_MESSAGE}, where=_NOT_OUT
     )
-    return connection.execute(replace.returning(outbox.c.id), values).scalar() is not None
+    return connection.execute(upsert.returning(outbox.c.id), values).scalar() is not None
 
 
 def _keep(connection: Connection, arrival_id: int, lease: int, part: int, finding: Finding, messages: int) -> int:
@@ -122,12 +147,14 @@ def _keep(connection: Connection, arrival_id: int, lease: int, part: int, findin
         "decided_at": finding.decided_at,
         "facts": facts(finding),
         "superseded_by": None,
+        "person": person_key(finding.ecg.patient) or None,
     }
     insert = _INSERT[connection.dialect.name](findings)
-    replace = insert.on_conflict_do_update(
+    upsert = insert.on_conflict_do_update(
         index_elements=["key"], set_={name: insert.excluded[name] for name in _REPLACED}
     )
-    number: int = connection.execute(replace.returning(findings.c.id), values).scalar_one()
+    number: int = connection.execute(upsert.returning(findings.c.id), values).scalar_one()
+    census.watch(connection, [values["person"] or ""])
     scores.keep(connection, number, finding)
     return number
 

@@ -1,6 +1,11 @@
-"""Whether there is room for another arrival: on the disk, and in the line of those not yet settled."""
+"""Whether there is room for another arrival: on the disk, and in the line of those not yet settled.
+
+ECGs and what is only administrative stand in lines of their own, each as long: neither closes the door to the other.
+"""
 
 import time
+from collections import Counter
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -11,7 +16,7 @@ from store.database import Database
 from store.tables import jobs, open_rows
 
 RECOUNT_S = 1.0  # other processes settle and fill the line too
-_OPEN = sa.select(sa.func.count()).select_from(jobs).where(open_rows)
+_OPEN = sa.select(jobs.c.turn, sa.func.count().label("waiting")).where(open_rows).group_by(jobs.c.turn)
 
 
 class Room:
@@ -21,20 +26,20 @@ class Room:
         self._database = database
         self._free_needed = settings.free_disk_mib * 2**20
         self._most = settings.max_waiting
-        self._counted = 0
+        self._counted = Counter[int]()
         self._counted_at = -RECOUNT_S
 
-    def lacking(self, connection: Connection, coming: int, coming_bytes: int) -> Reason | None:
-        """Say why ``coming`` more arrivals must wait at the door, or ``None``."""
+    def lacking(self, connection: Connection, coming: Mapping[int, int], coming_bytes: int) -> dict[int, Reason]:
+        """Say why more arrivals must wait at the door, by turn; ``coming``: how many there are of each."""
         free = self._database.free_bytes()
         if free is not None and free - coming_bytes < self._free_needed:
-            return Reason.DISK_LOW
+            return dict.fromkeys(coming, Reason.DISK_LOW)
         stale = time.monotonic() - self._counted_at >= RECOUNT_S
-        if stale or self._counted + coming > self._most:
-            self._counted = connection.execute(_OPEN).scalar_one()
+        if stale or any(self._counted[turn] + count > self._most for turn, count in coming.items()):
+            self._counted = Counter({row.turn: row.waiting for row in connection.execute(_OPEN)})
             self._counted_at = time.monotonic()
-        return Reason.QUEUE_FULL if self._counted >= self._most else None
+        return {turn: Reason.QUEUE_FULL for turn in coming if self._counted[turn] >= self._most}
 
-    def taken(self, count: int) -> None:
+    def taken(self, counts: Mapping[int, int]) -> None:
         """Add what was committed."""
-        self._counted += count
+        self._counted.update(counts)

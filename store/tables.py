@@ -5,7 +5,11 @@ jobs       one an arrival: waiting -> leased -> scored | abstained | ignored | q
 findings   what was decided, one an ECG in the arrival
 outbox     what has to be sent: waiting -> leased -> sent | buried
 recordings what is kept of each ECG to know it again through another door, and ``marks``, by which it is found
+alerts     what people are to hear of, one a finding and risk, and ``alert_events``, all that happened to each
 attachments whose an ECG is, where its sender did not say: by a person or by another message
+movements  what an admission feed said, as it said it; ``moved``: of whom, by each of a person's record numbers
+merges     which person turned out to be which other
+retractions  whose result was taken back by a person or its sender, and why
 scores     what each model said of each ECG, in narrow rows that are read by the million
 configurations   the thresholds as they were, one row a change
 
@@ -68,6 +72,7 @@ class MessageState(StrEnum):
 # Written out, not bound: a database uses a partial index only where it can see that the condition implies it.
 OPEN = "state IN ('waiting', 'leased')"
 open_rows = sa.text(OPEN)
+RETRACTED = "retracted"
 UNNAMED = "NOT named"
 unnamed_rows = sa.text(UNNAMED)
 
@@ -115,9 +120,10 @@ jobs = sa.Table(
     sa.Column("leased_until", Instant),
     sa.Column("settled_at", Instant),
     sa.Column("timings", Json),
+    sa.Column("turn", sa.Integer, nullable=False, server_default="0"),  # ECGs 0, before what is only administrative
     sa.CheckConstraint(_one_of(JobState), name="state"),
     sa.CheckConstraint("state IN ('waiting', 'leased', 'scored') OR reason IS NOT NULL", name="reason"),
-    sa.Index("ix_jobs_open", "arrival_id", "available_at", sqlite_where=open_rows, postgresql_where=open_rows),
+    sa.Index("ix_jobs_open", "turn", "arrival_id", "available_at", sqlite_where=open_rows, postgresql_where=open_rows),
 )
 
 findings = sa.Table(
@@ -135,7 +141,8 @@ findings = sa.Table(
     sa.Column("thresholds_sha256", sa.String(64), nullable=False),
     sa.Column("decided_at", Instant, nullable=False),
     sa.Column("facts", Json, nullable=False),
-    sa.Column("superseded_by", sa.String(64)),  # the key of the finding that took its place
+    sa.Column("superseded_by", sa.String(64)),  # the key of the finding that took its place; RETRACTED: none did
+    sa.Column("person", sa.String(32), index=True),  # domain.person.person_key; NULL: not identified
     sqlite_autoincrement=True,
 )
 
@@ -180,6 +187,55 @@ attachments = sa.Table(
     sqlite_autoincrement=True,
 )
 
+not_done_rows = sa.text("NOT done")
+pending_rows = sa.text("pending")
+
+alerts = sa.Table(
+    "alerts",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("finding", sa.String(64), nullable=False),  # its key
+    sa.Column("person", sa.String(32), nullable=False),
+    sa.Column("recording", sa.String(40), nullable=False),
+    sa.Column("risk", sa.String(16), nullable=False),
+    sa.Column("severity", sa.Integer, nullable=False),
+    sa.Column("level", sa.String(16), nullable=False),
+    sa.Column("value", sa.Double, nullable=False),
+    sa.Column("unit", sa.Text, nullable=False),  # of care
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("stand_in", sa.Boolean, nullable=False),
+    sa.Column("said", Json, nullable=False),
+    sa.Column("raised_at", Instant, nullable=False, index=True),
+    sa.Column("since", Instant, nullable=False),  # when its chain of escalation began
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("closed_at", Instant),
+    sa.Column("reason", sa.String(16)),
+    sa.Column("done", sa.Boolean, nullable=False),  # closed, and everybody who must know that was told
+    sa.CheckConstraint("closed_at IS NULL OR reason IS NOT NULL", name="reason"),
+    sa.UniqueConstraint("finding", "risk"),
+    sa.Index("ix_alerts_not_done", "id", sqlite_where=not_done_rows, postgresql_where=not_done_rows),
+    sa.Index("ix_alerts_recording", "recording"),
+    sa.Index("ix_alerts_person", "person"),
+    sqlite_autoincrement=True,
+)
+
+alert_events = sa.Table(
+    "alert_events",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("alert_id", Id, sa.ForeignKey("alerts.id"), nullable=False, index=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("what", sa.String(16), nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("channel", sa.String(80), nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),  # the outbox key
+    sa.Column("pending", sa.Boolean, nullable=False),  # sent, and its fate not known yet
+    sa.Index("ix_alert_events_what", "what", "at"),
+    sa.Index("ix_alert_events_pending", "id", sqlite_where=pending_rows, postgresql_where=pending_rows),
+    sqlite_autoincrement=True,
+)
+
 outbox = sa.Table(
     "outbox",
     metadata,
@@ -188,6 +244,7 @@ outbox = sa.Table(
     sa.Column("finding_id", Id, sa.ForeignKey("findings.id"), index=True),
     sa.Column("arrival_id", Id, sa.ForeignKey("arrivals.id"), index=True),
     sa.Column("channel", sa.String(80), nullable=False),
+    sa.Column("lane", sa.String(64), nullable=False, server_default=""),  # whose: one after the other; empty: no order
     sa.Column("content_type", sa.Text, nullable=False),
     sa.Column("expires_at", Instant),
     sa.Column("state", sa.String(16), nullable=False),
@@ -202,7 +259,12 @@ outbox = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.CheckConstraint(_one_of(MessageState), name="state"),
     sa.CheckConstraint("state <> 'buried' OR reason IS NOT NULL", name="reason"),
-    sa.Index("ix_outbox_open", "id", "available_at", "channel", sqlite_where=open_rows, postgresql_where=open_rows),
+    sa.Index(
+        *("ix_outbox_open", "id", "available_at", "channel", "lane"),
+        sqlite_where=open_rows,
+        postgresql_where=open_rows,
+    ),
+    sa.Index("ix_outbox_lane", "channel", "lane", "id", sqlite_where=open_rows, postgresql_where=open_rows),
     sqlite_autoincrement=True,
 )
 
@@ -243,5 +305,80 @@ configurations = sa.Table(
     sa.Column("content", Json, nullable=False),  # the thresholds, every level written out
     sa.Column("texts", Json, nullable=False),  # by file, the block as it was written
     sa.Column("changes", Json, nullable=False),  # in words, against the row before
+    sqlite_autoincrement=True,
+)
+
+movements = sa.Table(
+    "movements",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("arrival_id", Id, sa.ForeignKey("arrivals.id"), nullable=False, index=True),
+    sa.Column("event", sa.String(3), nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("rank", sa.Text, nullable=False),
+    sa.Column("visit", sa.Text),
+    sa.Column("authority", sa.Text, nullable=False),  # whose the visit's number is
+    sa.Column("unit", sa.Text, nullable=False),
+    sa.Column("bed", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("began", Instant),
+    sa.Column("ended", Instant),
+    sqlite_autoincrement=True,
+)
+
+moved = sa.Table(
+    "moved",
+    metadata,
+    sa.Column("movement_id", Id, sa.ForeignKey("movements.id"), primary_key=True, autoincrement=False),
+    sa.Column("person", sa.String(32), primary_key=True),
+    sa.Index("ix_moved_person", "person", "movement_id"),
+)
+
+merges = sa.Table(
+    "merges",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("arrival_id", Id, sa.ForeignKey("arrivals.id"), nullable=False, index=True),
+    sa.Column("old", sa.String(32), nullable=False, index=True),
+    sa.Column("new", sa.String(32), nullable=False, index=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("rank", sa.Text, nullable=False),
+    sa.Column("identifiers", Json, nullable=False),  # of the one who is left
+    sqlite_autoincrement=True,
+)
+
+retractions = sa.Table(
+    "retractions",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("arrival_id", Id, sa.ForeignKey("arrivals.id"), nullable=False, index=True),
+    sa.Column("part", sa.Integer, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("made_at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+flags = sa.Table(
+    "flags",
+    metadata,
+    sa.Column("key", sa.String(32), primary_key=True),
+    sa.Column("person", sa.String(32), nullable=False, index=True),
+    sa.Column("risk", sa.String(16), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("why", sa.String(16)),
+    sa.Column("raised_by", sa.String(64), nullable=False),  # the finding
+    sa.Column("finding", sa.String(64), nullable=False),  # that spoke last for it
+    sa.Column("begun", Instant, nullable=False),
+    sa.Column("until", Instant, nullable=False),
+    sa.Column("ended", Instant),
+    sa.Index("ix_flags_state_until", "state", "until"),
+)
+
+watched = sa.Table(
+    "watched",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("person", sa.String(32), nullable=False),  # something changed that a flag may depend on
     sqlite_autoincrement=True,
 )

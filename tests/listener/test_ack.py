@@ -43,7 +43,6 @@ def test_a_good_message_is_accepted_back_to_its_sender() -> None:
 @pytest.mark.parametrize(
     ("payload", "code", "number", "place"),
     [
-        (msh(kind="ADT^A01"), "AR", 200, "MSH^1^9^1^1"),
         (msh(kind="ORM^O01"), "AR", 200, "MSH^1^9^1^1"),
         (msh(kind="ORU^R30"), "AR", 201, "MSH^1^9^1^2"),
         (msh(version="2.9"), "AR", 203, "MSH^1^12^1^1"),
@@ -139,7 +138,12 @@ def test_the_two_acknowledgements_are_messages_of_their_own() -> None:
 
 
 def test_a_wrong_type_is_a_commit_reject_in_enhanced_mode() -> None:
-    assert codes(msh(kind="ADT^A01", tail="|||AL|NE")) == ["CR"]
+    assert codes(msh(kind="ORM^O01", tail="|||AL|NE")) == ["CR"]
+
+
+@pytest.mark.parametrize("event", ["A01", "A02", "A03", "A04", "A08", "A40", "A11", "A60", ""])
+def test_every_admission_event_is_accepted(event: str) -> None:
+    assert codes(msh(kind=f"ADT^{event}")) == ["AA"]
 
 
 @pytest.mark.parametrize(("problem", "number"), [(ack.CONFLICT, "205"), (ack.UNAVAILABLE, "207")])
@@ -206,5 +210,5 @@ def test_echoed_octets_do_not_frame() -> None:
 
 
 def test_nothing_of_the_patient_is_in_an_answer() -> None:
-    sent = b"MSH|^~\\&|A|B|C|D|2024||ADT^A01|1|P|2.5\rPID|1||4711||Doe^John\r"
+    sent = b"MSH|^~\\&|A|B|C|D|2024||ORM^O01|1|P|2.5\rPID|1||4711||Doe^John\r"
     assert not any(word in str(replies(sent)) for word in ("4711", "Doe", "John"))
