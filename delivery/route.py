@@ -1,6 +1,7 @@
 """Who hears what: pure, from a finding and the configuration to messages."""
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from config.schema import Settings
@@ -9,6 +10,7 @@ from delivery.fhir import bundle
 from delivery.part import Resource
 from domain.finding import Assessment, Finding, Mode, Severity, Status
 from domain.outgoing import Outgoing
+from domain.person import person_key
 
 
 def messages(finding: Finding, settings: Settings, replaced: tuple[str, ...] = ()) -> tuple[Outgoing, ...]:
@@ -35,7 +37,10 @@ def alarming(finding: Finding, *, allow_stand_in: bool) -> tuple[Assessment, ...
 
 def _results(finding: Finding, settings: Settings, replaced: tuple[str, ...]) -> tuple[Outgoing, ...]:
     return tuple(
-        _outgoing(finding, one.channel, "application/fhir+json", _body(bundle(finding, one, replaced)), None)
+        replace(
+            _outgoing(finding, one.channel, "application/fhir+json", _body(bundle(finding, one, replaced)), None),
+            lane=person_key(finding.ecg.patient) or finding.key,
+        )
         for one in settings.destinations
     )
 

@@ -1,6 +1,8 @@
 """The deliverers' side: claim messages, say what became of them.
 
 waiting -> leased         claim: oldest first, not before ``available_at``, passing over channels that are held up
+                          and messages behind an earlier one of their lane that is waiting or leased; one that is
+                          buried holds up nobody
 leased -> leased          claim, when the lease has ended: sent perhaps, but sending twice is harmless
 leased -> sent | buried   sent, bury
 leased -> waiting         retry
@@ -22,7 +24,7 @@ from store.database import Database
 from store.ear import Ear
 from store.lease import candidates, leased, next_due, write_if_held
 from store.record import put
-from store.tables import EPOCH, MessageState, outbox
+from store.tables import EPOCH, MessageState, open_rows, outbox
 from store.wake import DELIVER
 
 
@@ -56,12 +58,14 @@ class Outbox:
     def claim(self, limit: int, exclude_channels: Collection[str] = ()) -> list[Message]:
         """Lease the oldest ``limit`` messages that wait, oldest first, none of an excluded channel."""
         now = self._clock()
-        others = outbox.c.channel.not_in(list(exclude_channels))
-        due = next_due(self._database, outbox, others)
-        if due is None or due > now:
-            return []
+        may_go = (outbox.c.channel.not_in(list(exclude_channels)), _FIRST)
+        with self._database.read() as connection:  # a look costs no turn to write
+            query = sa.select(outbox.c.id).where(open_rows, outbox.c.available_at <= now, *may_go)
+            if connection.execute(query.order_by(outbox.c.id).limit(1)).first() is None:
+                return []
         with self._database.write() as connection:
-            oldest = connection.execute(candidates(connection, outbox, outbox.c.id, now, limit, others)).scalars().all()
+            query = candidates(connection, outbox, outbox.c.id, now, limit, *may_go)
+            oldest = connection.execute(query).scalars().all()
             update = (
                 outbox.update()
                 .where(outbox.c.id.in_(oldest))
@@ -82,9 +86,8 @@ class Outbox:
 
     def sent(self, message: Message) -> bool:
         """The destination has it."""
-        return self._write(
-            message, {"state": MessageState.SENT, "sent_at": self._clock(), "leased_until": None, "reason": None}
-        )
+        values = {"state": MessageState.SENT, "sent_at": self._clock(), "leased_until": None, "reason": None}
+        return self._write(message, values, *_next(message))
 
     def retry(self, message: Message, reason: Reason, at: datetime, *, restart_age: bool = False) -> bool:
         """Give it back until ``at``; the attempt counts. ``restart_age``: what it waits for now began now."""
@@ -93,7 +96,8 @@ class Outbox:
 
     def bury(self, message: Message, reason: Reason) -> bool:
         """Nobody tries again unless a person says so."""
-        return self._write(message, {"state": MessageState.BURIED, "reason": reason, "leased_until": None})
+        values = {"state": MessageState.BURIED, "reason": reason, "leased_until": None}
+        return self._write(message, values, *_next(message))
 
     def requeue(self, id: int) -> bool:
         """Send it again, sent or buried as it may be; ``False`` when there is none or a deliverer has it."""
@@ -109,8 +113,8 @@ class Outbox:
 
     def wait(self, timeout_s: float, exclude_channels: Collection[str] = ()) -> None:
         """Wait until something of another channel may be claimed, at most ``timeout_s``."""
-        others = outbox.c.channel.not_in(list(exclude_channels))
-        self._ear.wait_until(lambda: next_due(self._database, outbox, others), self._clock, timeout_s)
+        may_go = (outbox.c.channel.not_in(list(exclude_channels)), _FIRST)
+        self._ear.wait_until(lambda: next_due(self._database, outbox, *may_go), self._clock, timeout_s)
 
     def close(self) -> None:
         """Stop listening."""
@@ -118,6 +122,23 @@ class Outbox:
 
     def _write(self, message: Message, values: dict[str, Any], *topics: str) -> bool:
         return write_if_held(self._database, outbox, (message.id, message.lease), values, *topics)
+
+
+_earlier = outbox.alias("earlier")
+_FIRST = sa.or_(
+    outbox.c.lane == "",
+    ~sa.exists().where(
+        _earlier.c.channel == outbox.c.channel,
+        _earlier.c.lane == outbox.c.lane,
+        _earlier.c.id < outbox.c.id,
+        sa.text("earlier.state IN ('waiting', 'leased')"),  # written out, for the partial index
+    ),
+)
+
+
+def _next(message: Message) -> tuple[str, ...]:
+    """Whom to wake: another deliverer may wait for the rest of the lane."""
+    return (DELIVER,) if message.outgoing.lane else ()
 
 
 def _waiting(at: datetime) -> dict[str, Any]:
@@ -131,6 +152,7 @@ def _message(row: sa.Row[Any]) -> Message:
         content_type=row.content_type,
         body=bytes(row.body),
         expires_at=row.expires_at,
+        lane=row.lane,
     )
     return Message(
         id=row.id,

@@ -119,3 +119,73 @@ def test_waiting_passes_over_held_up_channels(outbox, put):
     assert time.monotonic() - began >= 0.05
     outbox.wait(30)
     assert time.monotonic() - began < 10
+
+
+@pytest.fixture
+def queue(outbox):
+    """Queue messages of lanes; ``claimed`` says which may go now."""
+
+    def queue(*lanes, channel="fhir:ehr"):
+        for number, lane in enumerate(lanes, start=1):
+            assert outbox.put(outgoing(f"{channel}-{lane}-{number}", channel, lane=lane))
+
+    return queue
+
+
+def _keys(messages):
+    return [message.outgoing.key for message in messages]
+
+
+def test_of_one_person_only_the_earliest_may_go_and_others_go_beside_it(outbox, queue):
+    queue("ada", "ada", "bob", "ada")
+    first, of_bob = outbox.claim(9)
+    assert _keys([first, of_bob]) == ["fhir:ehr-ada-1", "fhir:ehr-bob-3"]
+    assert outbox.claim(9) == []
+    outbox.sent(first)
+    assert _keys(outbox.claim(9)) == ["fhir:ehr-ada-2"]
+
+
+def test_a_message_that_is_tried_again_holds_up_its_own_lane_and_no_other(outbox, queue, clock):
+    queue("ada", "bob", "ada", "bob")
+    of_ada, of_bob = outbox.claim(9)
+    outbox.retry(of_ada, Reason.PATIENT_UNKNOWN, clock.now + timedelta(hours=1))
+    outbox.sent(of_bob)
+    assert _keys(outbox.claim(9)) == ["fhir:ehr-bob-4"]
+    clock.pass_s(3600)
+    assert "fhir:ehr-ada-1" in _keys(outbox.claim(9))
+
+
+def test_a_buried_message_holds_up_nobody(outbox, queue):
+    queue("ada", "ada")
+    (first,) = outbox.claim(9)
+    outbox.bury(first, Reason.DESTINATION_REFUSED)
+    assert _keys(outbox.claim(9)) == ["fhir:ehr-ada-2"]
+
+
+def test_a_lane_is_a_destination_s_own(outbox, queue):
+    queue("ada", "ada")
+    queue("ada", channel="fhir:archive")
+    assert _keys(outbox.claim(9)) == ["fhir:ehr-ada-1", "fhir:archive-ada-1"]
+
+
+def test_what_is_in_no_lane_waits_for_nothing(outbox, queue):
+    queue("", "", "")
+    assert len(outbox.claim(9)) == 3
+
+
+def test_whoever_waits_for_a_lane_is_not_told_that_its_rest_is_due(outbox, queue, clock):
+    queue("ada", "ada")
+    (first,) = outbox.claim(9)
+    outbox.retry(first, Reason.DESTINATION_UNAVAILABLE, clock.now + timedelta(hours=1))
+    began = time.monotonic()
+    outbox.wait(0.2)
+    assert time.monotonic() - began >= 0.15
+    assert outbox.claim(9) == []
+
+
+def test_a_message_that_is_queued_again_keeps_its_place(outbox, queue):
+    queue("ada", "ada", "ada")
+    (first,) = outbox.claim(9)
+    outbox.bury(first, Reason.DESTINATION_REFUSED)
+    assert outbox.requeue(first.id)
+    assert _keys(outbox.claim(9)) == ["fhir:ehr-ada-1"]

@@ -64,8 +64,9 @@ def finding(arrival_id, key="f" * 32, severity=Severity.CRITICAL, *, scored=True
     )
 
 
-def outgoing(key="f" * 32 + ":fhir:ehr", channel="fhir:ehr", *, body=b"{}", expires_at=None):
-    return Outgoing(key=key, channel=channel, content_type="application/fhir+json", body=body, expires_at=expires_at)
+def outgoing(key="f" * 32 + ":fhir:ehr", channel="fhir:ehr", *, body=b"{}", expires_at=None, lane=""):
+    kind = "application/fhir+json"
+    return Outgoing(key=key, channel=channel, content_type=kind, body=body, expires_at=expires_at, lane=lane)
 
 
 def scored(*findings, messages=()):
