@@ -52,7 +52,7 @@ def _read_all(samples: Path, files: list[Path], dpi: int) -> Iterator[_Page]:
     for file, degrees in zip(files, np.linspace(-3, 3, len(files)), strict=True):
         raw = np.fromfile(samples / "ptbxl" / "records500" / f"{file.stem}.dat", dtype="<i2").reshape(-1, 12).T / 1000
         truth = dict(zip(LEADS, raw[:, _FIRST:], strict=True))
-        scan = _scanned(file, dpi, float(degrees))
+        scan = scanned(file, dpi, float(degrees))
         began = time.process_time()
         try:
             (recording,) = image.read(scan, "folder:measure", Reading())
@@ -66,7 +66,8 @@ def _read_all(samples: Path, files: list[Path], dpi: int) -> Iterator[_Page]:
         )
 
 
-def _scanned(file: Path, dpi: int, degrees: float) -> bytes:
+def scanned(file: Path, dpi: int, degrees: float) -> bytes:
+    """Draw a page, turn it, and code it as a JPEG."""
     with pymupdf.open(file) as document:
         drawn = document[0].get_pixmap(dpi=dpi, alpha=False)
     pixels = np.frombuffer(drawn.samples, np.uint8).reshape(drawn.height, drawn.width, 3)[:, :, ::-1]

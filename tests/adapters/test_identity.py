@@ -48,15 +48,26 @@ def test_a_record_is_found_on_a_page(records, door):
 
 
 def test_no_two_different_records_are_merged_though_patient_and_second_are_the_same(records):
-    assert doors.merges(records, records) == {Sameness.OTHER: len(records) * (len(records) - 1) // 2}
+    assert doors.merges(records) == {Sameness.OTHER: len(records) * (len(records) - 1) // 2}
 
 
-def test_the_second_half_of_a_recording_is_another_ecg_of_the_patient(records):
-    assert doors.halves(records)[Sameness.SAME] == 0
+@pytest.mark.parametrize("another", [doors.turned, doors.shuffled, lambda one: doors.columns(doors.shuffled(one))])
+def test_a_record_s_beats_in_another_order_are_another_ecg_of_the_patient(records, another):
+    assert doors.others(records, another)[Sameness.SAME] == 0
 
 
-def test_simulated_ecgs_of_one_patient_in_a_row_are_not_merged():
-    assert doors.series(12)[Sameness.SAME] == 0
+@pytest.mark.parametrize("heart", doors.HEARTS)
+def test_ecgs_of_one_patient_in_a_row_are_not_merged_however_steady_the_rhythm(heart):
+    taken, shown = doors.series(doors.HEARTS[heart], 8)
+    assert doors.in_a_row(taken, taken)[Sameness.SAME] == 0
+    assert doors.in_a_row(taken, shown)[Sameness.SAME] == 0
+
+
+@pytest.mark.parametrize("heart", doors.HEARTS)
+def test_each_of_them_is_found_through_another_door(heart):
+    one = {"": ecg(doors.HEARTS[heart], 5).astype(np.float32)}
+    assert doors.found(one, doors.DOORS["as a DICOM object at 500 Hz, 2.5 uV"]) == {Sameness.SAME: 1}
+    assert doors.found(one, doors.DOORS["on a page of 3x4 + 1, 500 points/s"]) == {Sameness.SAME: 1}
 
 
 @pytest.mark.parametrize(
