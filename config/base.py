@@ -34,7 +34,7 @@ TimeZone = Annotated[str, AfterValidator(_zone)]
 class Strict(BaseModel):
     """A mapping in the YAML: unknown keys are mistakes, values do not change once loaded."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class Tls(Strict):

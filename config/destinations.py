@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, HttpUrl, model_validator
 
 from config.base import Name, Strict
+from config.secrets import Secret
 
 
 class PatientMatching(Strict):
@@ -29,7 +30,7 @@ class Fhir(Strict):
     timeout_s: float = Field(30, gt=0, le=300)
     auth: Literal["none", "basic", "bearer"] = "none"
     username: str | None = None
-    secret_file: Path | None = Field(None, description="password or bearer token")
+    secret_file: Secret | None = Field(None, description="password or bearer token")
     ca: Path | None = None
     certificate: Path | None = Field(None, description="client certificate for mutual TLS")
     key: Path | None = None

@@ -3,135 +3,118 @@
 import difflib
 import inspect
 import typing
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from config import document, include
+from config.document import Document
+from config.mistakes import Fault, InvalidConfiguration, Mistake, Place, faults_of, once, worded
 from config.schema import Settings
 
+__all__ = ["EXAMPLE", "InvalidConfiguration", "Mistake", "files", "load", "parse", "placed"]
+
 EXAMPLE = Path(__file__).with_name("ecgd.yaml")
-Place = tuple[str | int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """One thing wrong with a configuration: where it stands, what it is, what would be right."""
-
-    where: str
-    what: str
-    right: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.what}" + (f"; {self.right}" if self.right else "")
-
-
-class InvalidConfiguration(Exception):
-    """The configuration cannot be used; ``mistakes`` holds all of them."""
-
-    def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
-        super().__init__("\n".join(map(str, mistakes)))
-        self.mistakes = mistakes
 
 
 def load(path: Path) -> Settings:
-    """Read and validate ``path`` whole. Raises InvalidConfiguration with every mistake found."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidConfiguration((Mistake(str(path), f"cannot be read ({type(error).__name__})"),)) from error
-    return parse(text)
+    """Read and validate ``path`` and what it includes. Raises InvalidConfiguration with every mistake found."""
+    return parse(document.read(path, str(path)), path.parent)
 
 
-def parse(text: str) -> Settings:
-    """Validate the text of a configuration file."""
+def parse(text: str, folder: Path = Path()) -> Settings:
+    """Validate the text of a configuration file; what it includes is looked for in ``folder``."""
+    whole, mistakes = include.put_together(text, folder)
+    mistakes += list(whole.twice())
+    settings, more = _validated(whole)
+    mistakes += more
+    if mistakes or settings is None:
+        raise InvalidConfiguration(once(mistakes))
+    return settings
+
+
+def files(path: Path) -> tuple[Path, ...]:
+    """The file and those it includes, as far as they can be told: what to watch for changes."""
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InvalidConfiguration((_yaml_mistake(error),)) from error
-    twice = tuple(_doubled(root, ()))
-    if twice:
-        raise InvalidConfiguration(twice)
+        return path, *include.files(document.read(path, str(path)), path.parent)
+    except InvalidConfiguration:
+        return (path,)
+
+
+def placed(path: Path, mistakes: Iterable[Mistake]) -> tuple[Mistake, ...]:
+    """Mistakes that were found on a loaded configuration, each with the file and line where its value stands."""
+    whole, _ = include.put_together(document.read(path, str(path)), path.parent)
+    return tuple(Mistake(whole.where(_place(each.where)), each.what, each.right) for each in mistakes)
+
+
+def _place(dotted: str) -> Place:
+    steps = dotted.replace("[", ".").replace("]", "").split(".")
+    return tuple(int(step) if step.isdigit() else step for step in steps)
+
+
+def _validated(whole: Document) -> tuple[Settings | None, list[Mistake]]:
     try:
-        return Settings.model_validate({} if content is None else content)
+        return Settings.model_validate(whole.content()), []
+    except InvalidConfiguration as error:
+        return None, list(error.mistakes)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        raise InvalidConfiguration(tuple(_mistake(detail, root) for detail in details)) from None
+        return None, [mistake for detail in _telling(details) for mistake in _mistakes(detail, whole)]
 
 
-def _yaml_mistake(error: yaml.YAMLError) -> Mistake:
-    mark = getattr(error, "problem_mark", None)
-    where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "the file"
-    return Mistake(where, f"not YAML: {getattr(error, 'problem', None) or 'cannot be parsed'}")
+def _telling(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without lists that are too short only since some of their items are wrong."""
+    places = [detail["loc"] for detail in details]
+    return [
+        detail
+        for detail, place in zip(details, places, strict=True)
+        if detail["type"] != "too_short" or not any(len(o) > len(place) and o[: len(place)] == place for o in places)
+    ]
 
 
-def _doubled(node: yaml.Node | None, place: Place) -> typing.Iterator[Mistake]:
-    """Keys written twice in one mapping: YAML takes the last silently, a threshold must not."""
-    if isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            yield from _doubled(item, (*place, index))
-    if not isinstance(node, yaml.MappingNode):
-        return
-    seen: set[str] = set()
-    for key, value in node.value:
-        here = (*place, key.value)
-        if key.value in seen:
-            yield Mistake(f"{_dotted(here)} (line {key.start_mark.line + 1})", "written twice", "keep one")
-        seen.add(key.value)
-        yield from _doubled(value, here)
+def _mistakes(detail: ErrorDetails, whole: Document) -> Iterator[Mistake]:
+    kind = detail["type"]
+    place = whole.written(tuple(detail["loc"]), last=kind in {"missing", "extra_forbidden"})
+    faults = faults_of(detail)
+    for fault in faults:
+        yield _of_section(fault, place, whole)
+    if kind == "extra_forbidden":
+        yield Mistake(whole.where(place), "unknown key", _nearest(tuple(detail["loc"])))
+    elif not faults:
+        yield Mistake(whole.where(place), *worded(detail))
 
 
-def _mistake(detail: ErrorDetails, root: yaml.Node | None) -> Mistake:
-    place = tuple(detail["loc"])
-    where = _dotted(place) or "the file"
-    line = _line(root, place)
-    if line:
-        where += f" (line {line})"
-    if detail["type"] == "extra_forbidden":
-        return Mistake(where, "unknown key", _nearest(place))
-    if detail["type"] == "missing":
-        return Mistake(where, "missing", "it is required here")
-    return Mistake(where, detail["msg"].removeprefix("Value error, "))
-
-
-def _dotted(place: Place) -> str:
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
-
-
-def _line(node: yaml.Node | None, place: Place) -> int | None:
-    """The line on which the deepest known part of ``place`` stands."""
-    line = None
-    for step in place:
-        if isinstance(node, yaml.MappingNode):
-            pair = next(((k, v) for k, v in node.value if k.value == str(step)), None)
-            if pair is None:
-                return line
-            line, node = pair[0].start_mark.line + 1, pair[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            node = node.value[step]
-            line = node.start_mark.line + 1
-        else:
-            return line
-    return line
+def _of_section(fault: Fault, section: Place, whole: Document) -> Mistake:
+    others = [whole.where((*section, *other)) for other in fault.others]
+    return Mistake(whole.where((*section, *fault.place)), fault.what_with(others), fault.right)
 
 
 def _nearest(place: Place) -> str:
-    model: Any = Settings
+    models: list[type[BaseModel]] = [Settings]
     for step in place[:-1]:
-        model = _inner(model if isinstance(step, int) else model.model_fields[step].annotation)
-        if model is None:
-            return "remove it"
-    known = list(model.model_fields)
+        having = [model for model in models if step in model.model_fields]
+        if having:
+            models = list(_inner(having[0].model_fields[str(step)].annotation))
+        elif isinstance(step, str):  # the kind of one of several models
+            models = [model for model in models if step in _kinds(model)]
+    known = list(dict.fromkeys(name for model in models for name in model.model_fields))
+    if not known:
+        return "remove it"
     close = difflib.get_close_matches(str(place[-1]), known, n=1)
     return f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
 
 
-def _inner(annotation: Any) -> type[BaseModel] | None:
-    """The model inside ``X | None`` or ``tuple[X, ...]``."""
+def _kinds(model: type[BaseModel]) -> tuple[Any, ...]:
+    kind = model.model_fields.get("kind")
+    return typing.get_args(kind.annotation) if kind else ()
+
+
+def _inner(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models inside ``X | None``, ``tuple[X, ...]`` or ``A | B``."""
     if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((m for m in map(_inner, typing.get_args(annotation)) if m is not None), None)
+        yield annotation
+    for inner in typing.get_args(annotation):
+        yield from _inner(inner)

@@ -10,7 +10,9 @@ from config.alerts import Alerts, Smtp, Webhook
 from config.base import Port, Strict, Tls
 from config.destinations import Delivery, Destinations, Fhir, PatientMatching
 from config.doors import DicomDoor, DicomPeer, Doors, FolderDoor, Hl7Door, Hl7Sender, Reading
+from config.include import Include, Includes
 from config.models import ModelBundle, Models
+from config.secrets import Secret
 from config.thresholds import ArrestThresholds, PotassiumThresholds, Thresholds
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "Health",
     "Hl7Door",
     "Hl7Sender",
+    "Include",
     "Logging",
     "ModelBundle",
     "Models",
@@ -57,7 +60,7 @@ class Store(Strict):
     """Where arrivals, jobs, findings and messages live."""
 
     url: DatabaseUrl = "sqlite:///ecgd.db"
-    password_file: Path | None = Field(None, description="PostgreSQL password; never in the URL")
+    password_file: Secret | None = Field(None, description="where the PostgreSQL password is; never in the URL")
     lease_s: float = Field(60, ge=1, le=3600)
     max_attempts: int = Field(8, ge=1, le=100)
     free_disk_mib: int = Field(512, ge=0, description="below this the doors answer 'later' (A700, 207)")
@@ -82,7 +85,8 @@ class Logging(Strict):
 class Settings(Strict):
     """The whole of ecgd.yaml."""
 
-    state_dir: Path = Path("/var/lib/ecgd")
+    include: Includes = Field((), description="other files, and the one list that each may add to")
+    state_dir: Path = Field(Path("/var/lib/ecgd"), description="of the SQLite file, wake-up sockets and the like")
     store: Store = Store()
     doors: Doors = Doors()
     reading: Reading = Reading()

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BeforeValidator, Field, model_validator
 
 from config.base import Name, Strict
+from config.mistakes import Fault, Faults
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Potassium = Annotated[float, Field(ge=1.5, le=7.5, description="mmol/L; estimates are bounded to the same range")]
@@ -21,7 +22,7 @@ Levels = TypeVar("Levels", bound=Strict)
 
 
 def _several(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
+    return value if isinstance(value, list | tuple) else (value,)
 
 
 Pattern = Annotated[str, Field(min_length=1, max_length=200)]
@@ -182,10 +183,9 @@ class Thresholds(Strict):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        mistakes = [*self._twice(), *self._disordered(), *self._never_reached()]
-        mistakes = mistakes or [*self._margins()]
-        if mistakes:
-            raise ValueError("; ".join(mistakes))
+        faults = [*self._twice(), *self._disordered(), *self._never_reached()] or [*self._margins()]
+        if faults:
+            raise Faults(*faults)
         return self
 
     def arrest_by(self, override: Override | None) -> ArrestThresholds:
@@ -196,38 +196,45 @@ class Thresholds(Strict):
         """The levels with an override's in place of theirs."""
         return _with(self.potassium, override.potassium if override else None)
 
-    def _twice(self) -> Iterator[str]:
-        names = [one.name for one in self.overrides]
-        yield from (f"two overrides are called {name}" for name in sorted(set(names)) if names.count(name) > 1)
+    def _twice(self) -> Iterator[Fault]:
+        for number, one in enumerate(self.overrides):
+            first = next(n for n, other in enumerate(self.overrides) if other.name == one.name)
+            if first < number:
+                place = ("overrides", number, "name")
+                yield Fault(place, f"{one.name} is also {{0}}", "give each its own", (("overrides", first, "name"),))
 
-    def _disordered(self) -> Iterator[str]:
-        for one in self.overrides:
+    def _disordered(self) -> Iterator[Fault]:
+        for number, one in enumerate(self.overrides):
             for by in (self.arrest_by, self.potassium_by):
                 try:
                     by(one)
                 except ValueError as error:  # pydantic's has the reason in its details
                     reason = error.errors()[0]["msg"].removeprefix("Value error, ")  # type: ignore[attr-defined]
-                    yield f"override {one.name}: with the levels that it leaves as they are, {reason}"
+                    yield Fault(("overrides", number), f"with the levels that it leaves as they are, {reason}")
 
-    def _never_reached(self) -> Iterator[str]:
+    def _never_reached(self) -> Iterator[Fault]:
         """An override below one that is wider: nobody would notice that it does nothing."""
-        for first, then in combinations(self.overrides, 2):
+        for (at, first), (below, then) in combinations(enumerate(self.overrides), 2):
             lasts = first.until is None or (then.until is not None and then.until <= first.until)
-            if lasts and then.when.within(first.when):
-                outputs: tuple[Literal["arrest", "potassium"], ...] = ("arrest", "potassium")
-                for output in outputs:
-                    if first.says(output) and then.says(output):
-                        why = f"{first.name} above it matches the same; put {then.name} first"
-                        yield f"override {then.name}: its {output} is never used, as {why}"
+            if first.name == then.name or not lasts or not then.when.within(first.when):
+                continue
+            outputs: tuple[Literal["arrest", "potassium"], ...] = ("arrest", "potassium")
+            for output in outputs:
+                if first.says(output) and then.says(output):
+                    what = f"{then.name} never sets {output}: {first.name}, {{0}}, matches the same before it"
+                    yield Fault(("overrides", below), what, f"put {then.name} first", (("overrides", at),))
 
-    def _margins(self) -> Iterator[str]:
+    def _margins(self) -> Iterator[Fault]:
         for one in (None, *self.overrides):
             whose = f" with override {one.name}" if one else ""
             arrest, potassium = self.arrest_by(one), self.potassium_by(one)
             if self.hysteresis.arrest and self.hysteresis.arrest >= arrest.moderate:
-                yield f"hysteresis.arrest: must be less than moderate{whose}, or that level could not be lost"
+                what = f"too wide{whose}: the level moderate could not be lost"
+                yield Fault(("hysteresis", "arrest"), what, f"less than {arrest.moderate:g}")
             if self.hysteresis.potassium * 2 >= potassium.high - potassium.low:
-                yield f"hysteresis.potassium: must be less than half of low to high{whose}, or both would be kept"
+                what = f"too wide{whose}: low and high could both be kept"
+                half = (potassium.high - potassium.low) / 2
+                yield Fault(("hysteresis", "potassium"), what, f"less than {half:g}")
 
 
 def _given(levels: Strict) -> dict[str, float]:

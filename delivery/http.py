@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from config.schema import Fhir
+from config.secrets import read_secret
 from delivery.answers import entries_problem, issue_codes, problem, retry_after
 from delivery.turns import Turns
 from domain.errors import Permanent, Rejected, Transient
@@ -119,9 +120,9 @@ def client_context(ca: Path | None, certificate: Path | None, key: Path | None) 
 
 
 def secret(path: Path) -> str:
-    """A secret from its file, without the final newline; ``Permanent(DESTINATION_MISCONFIGURED)`` when unreadable."""
+    """A secret from where it is; ``Permanent(DESTINATION_MISCONFIGURED)`` when it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8").strip()
+        return read_secret(path)
     except (OSError, UnicodeDecodeError):
         raise Permanent(Reason.DESTINATION_MISCONFIGURED, "secret file cannot be read") from None
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from config.load import Mistake
 from config.schema import ModelBundle, Settings, Tls
+from config.secrets import file_of, is_elsewhere, read_secret, secrets_of
 from domain.errors import Problem
 from domain.finding import Mode, Status
 
@@ -146,12 +147,13 @@ def _writable(where: str, folder: Path) -> Iterator[Mistake]:
 
 
 def _secrets(settings: Settings) -> Iterator[Mistake]:
-    named = [("store.password_file", settings.store.password_file)]
-    named += [(f"destinations[{n}].secret_file", d.secret_file) for n, d in enumerate(settings.destinations)]
-    named += [(f"alerts.webhooks[{n}].secret_file", w.secret_file) for n, w in enumerate(settings.alerts.webhooks)]
-    named += [(f"alerts.smtp[{n}].secret_file", s.secret_file) for n, s in enumerate(settings.alerts.smtp)]
-    for where, path in named:
-        if path is None:
+    for where, source in secrets_of(settings):
+        if is_elsewhere(source):
+            continue  # a credential of systemd's: only the unit has it
+        try:
+            read_secret(source)
+        except OSError as error:
+            yield Mistake(where, "cannot be read", f"{error.strerror}: {error.filename}")
             continue
         if not os.access(path, os.R_OK):
             yield Mistake(where, "cannot be read", f"no such readable file: {path}")

@@ -89,9 +89,10 @@ def serve(config: Config = DEFAULT) -> None:
 @app.command()
 def check(config: Config = DEFAULT) -> None:
     """Report every mistake of a configuration at once, unusable certificates, ports, folders and bundles too."""
+    from config.load import placed
     from ecgd.check import mistakes
 
-    found = mistakes(settings_of(config))
+    found = placed(config, mistakes(settings_of(config)))
     if found:
         end(INVALID, f"{config}: {len(found)} mistake(s)", *map(str, found))
     print(f"{config}: in order")

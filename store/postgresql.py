@@ -10,6 +10,7 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from config.secrets import read_secret
 from domain.errors import Permanent, Problem
 from domain.reason import Reason
 from store.failures import translated
@@ -47,7 +48,7 @@ def engine(url: sa.URL, password_file: Path | None) -> sa.Engine:
 def _password(path: Path) -> Any:
     def give(_dialect: object, _record: object, _arguments: object, keywords: dict[str, Any]) -> None:
         try:
-            keywords["password"] = path.read_text("utf-8").rstrip("\r\n")  # each time: passwords are rotated
+            keywords["password"] = read_secret(path)  # each time: passwords are rotated
         except OSError as error:
             raise Permanent(Reason.OUR_FAULT, f"store.password_file cannot be read: errno {error.errno}") from None
 

@@ -12,26 +12,26 @@ ED = {"name": "ed", "when": {"unit": "ED"}, "arrest": {"high": 0.3}}
 @pytest.mark.parametrize(
     ("mistaken", "said"),
     [
-        ({"overrides": [ED, ED | {"when": {"unit": "ICU"}}]}, "two overrides are called ed"),
+        ({"overrides": [ED, ED | {"when": {"unit": "ICU"}}]}, "overrides[1].name: ed is also overrides[0].name"),
         (
             {"overrides": [ED | {"arrest": {"moderate": 0.9}}]},
-            "override ed: with the levels that it leaves as they are, moderate must not exceed high",
+            "overrides[0]: with the levels that it leaves as they are, moderate must not exceed high",
         ),
         (
             {"overrides": [ED | {"arrest": {}, "potassium": {"low": 6.0}}]},
-            "override ed: with the levels that it leaves as they are, severe_low < low < high < severe_high must hold",
+            "overrides[0]: with the levels that it leaves as they are, severe_low < low < high < severe_high must hold",
         ),
         (
             {"overrides": [ED, ED | {"name": "ed-paced", "when": {"unit": "ed", "paced": True}}]},
-            "override ed-paced: its arrest is never used, as ed above it matches the same; put ed-paced first",
+            "overrides[1]: ed-paced never sets arrest: ed, overrides[0], matches the same before it",
         ),
         (
             {"hysteresis": {"arrest": 0.05}},
-            "hysteresis.arrest: must be less than moderate, or that level could not be lost",
+            "hysteresis.arrest: too wide: the level moderate could not be lost",
         ),
         (
             {"hysteresis": {"potassium": 1.0}},
-            "hysteresis.potassium: must be less than half of low to high, or both would be kept",
+            "hysteresis.potassium: too wide: low and high could both be kept",
         ),
     ],
 )
