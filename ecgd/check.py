@@ -155,10 +155,8 @@ def _secrets(settings: Settings) -> Iterator[Mistake]:
         except OSError as error:
             yield Mistake(where, "cannot be read", f"{error.strerror}: {error.filename}")
             continue
-        if not os.access(path, os.R_OK):
-            yield Mistake(where, "cannot be read", f"no such readable file: {path}")
-        elif path.stat().st_mode & 0o007:
-            yield Mistake(where, f"open to everybody: {path}", "chmod o= it")
+        if not str(source).startswith("env:") and file_of(source).stat().st_mode & 0o007:
+            yield Mistake(where, f"open to everybody: {source}", "chmod o= it")
 
 
 def _bundles(settings: Settings) -> Iterator[Mistake]:
