@@ -10,7 +10,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -18,9 +19,22 @@ from config.schema import Settings
 from domain.errors import Transient
 from domain.reason import Reason
 from ecgd import loop
-from ecgd.health import REGISTRY, STOP_SIGNALS, Gauges, Health, HealthPage, door_event, set_up_logging
+from ecgd.health import (
+    CONFIG_INVALID,
+    REGISTRY,
+    RESTART_NEEDED,
+    STOP_SIGNALS,
+    Gauges,
+    Health,
+    HealthPage,
+    door_event,
+    set_up_logging,
+)
 from ecgd.schedule import schedule
 from store.database import Database, migrate, open_database
+
+if TYPE_CHECKING:
+    from ecgd.reload import Reload
 
 log = structlog.get_logger()
 STOP_S = 20.0  # for what is in flight; below TimeoutStopSec of the units
@@ -78,10 +92,11 @@ def _open(door: Any) -> None:
         raise Transient(Reason.OUR_FAULT, f"{type(door).__name__} cannot start: {why}; see ecgd check") from error
 
 
-def work(settings: Settings) -> None:
-    """Keep the models resident; read, score, decide, settle, one arrival after the other."""
+def work(settings: Settings, config: Path) -> None:
+    """Keep the models resident; read, score, decide, settle, one arrival after the other; watch ``config``."""
     from ecgd.queues import JobQueue, set_aside
     from ecgd.reader import Reader
+    from ecgd.reload import EVERY_S
     from inference.scorer import Scorer
     from store.jobs import Jobs
     from store.memory import Memory
@@ -94,6 +109,8 @@ def work(settings: Settings) -> None:
             log.info("model", **asdict(model))
         jobs = Jobs(database, settings.store, now, on_set_aside=set_aside)
         stack.callback(jobs.close)
+        reload = _reloading(config, settings, database, health)
+        stack.callback(schedule({"configuration": (EVERY_S, reload.look)}).shutdown)
         queue = JobQueue(
             jobs,
             read=reader.read,
@@ -103,12 +120,36 @@ def work(settings: Settings) -> None:
             stuck=stop.set,
             memory=Memory(database),
             said=reader.said,
+            thresholds=reload.in_force,
         )
         health.ready()
         _run_loops([("work", queue)], health, stop, finish_s=settings.reading.timeout_s + 10)
         if queue.is_stuck:  # a fresh process may do what this one cannot
             log.error("stuck")
             raise SystemExit(1)
+
+
+def _reloading(config: Path, settings: Settings, database: Database, health: Health) -> "Reload":
+    """Thresholds that follow the file; what is wrong with it stands on the health page and in two metrics."""
+    from ecgd.reload import Reload, remember
+
+    def invalid(mistakes: int) -> None:
+        CONFIG_INVALID.set(mistakes)
+        words = f"{mistakes} mistake(s) in the file; the last good thresholds stay in force"
+        health.note("configuration", words if mistakes else "")
+
+    def restart(sections: Sequence[str]) -> None:
+        RESTART_NEEDED.set(len(sections))
+        health.note("restart", f"changed, and counts after a restart: {', '.join(sections)}" if sections else "")
+
+    return Reload(
+        config,
+        settings,
+        keep=lambda thresholds, written: remember(database, thresholds, written, now()),
+        clock=now,
+        invalid=invalid,
+        restart=restart,
+    )
 
 
 def deliver(settings: Settings) -> None:

@@ -60,7 +60,7 @@ def work(config: Config = DEFAULT) -> None:
     from ecgd import app as roles
 
     with starting():
-        roles.work(settings_of(config))
+        roles.work(settings_of(config), config)
 
 
 @app.command()

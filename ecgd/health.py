@@ -14,7 +14,7 @@ from typing import Any
 import sdnotify
 import structlog
 import uvicorn
-from prometheus_client import CollectorRegistry, Counter, Histogram, make_asgi_app
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_asgi_app
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from starlette.applications import Starlette
@@ -36,6 +36,8 @@ STAGE_SECONDS = Histogram("ecgd_stage_seconds", "Time in each stage of the worke
 RETRIES = Counter("ecgd_retries", "Jobs put back", ["reason"], registry=REGISTRY)
 SENT = Counter("ecgd_sent", "Messages delivered", ["channel"], registry=REGISTRY)
 NOT_SENT = Counter("ecgd_not_sent", "Delivery attempts that failed", ["channel", "reason", "buried"], registry=REGISTRY)
+CONFIG_INVALID = Gauge("ecgd_config_invalid", "Mistakes in the configuration file as it is now", registry=REGISTRY)
+RESTART_NEEDED = Gauge("ecgd_restart_needed", "Sections of it that count after a restart", registry=REGISTRY)
 
 
 def set_up_logging(settings: Logging, role: str) -> None:
@@ -102,6 +104,7 @@ class Health:
         self._stale_s = stale_s
         self._clock = clock
         self._beats: dict[str, float] = {}
+        self._notes: dict[str, str] = {}
         # made only where somebody listens: without NOTIFY_SOCKET it would leak a socket
         self._notifier = sdnotify.SystemdNotifier() if os.environ.get("NOTIFY_SOCKET") else None
         if self._notifier and self._notifier.socket:
@@ -114,6 +117,15 @@ class Health:
     def beat(self, loop: str) -> None:
         """``loop`` has just proved that it moves."""
         self._beats[loop] = self._clock()
+
+    def note(self, about: str, words: str) -> None:
+        """What a person should know though every loop moves; no words: nothing any more."""
+        self._notes = {name: said for name, said in {**self._notes, about: words}.items() if said}
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """What there is to know, by what it is about."""
+        return self._notes
 
     def stale(self) -> list[str]:
         """The loops that have not moved for too long."""
@@ -203,4 +215,5 @@ class HealthPage:
 
     async def _healthz(self, _request: Request) -> Response:
         stale = self._health.stale()
-        return JSONResponse({"status": "stale" if stale else "ok", "stale": stale}, status_code=503 if stale else 200)
+        facts = {"status": "stale" if stale else "ok", "stale": stale, "notes": self._health.notes}
+        return JSONResponse(facts, status_code=503 if stale else 200)

@@ -9,6 +9,7 @@ from math import inf
 import structlog
 
 from config.schema import Settings
+from config.thresholds import Thresholds
 from delivery.channels import Sender
 from domain.errors import Permanent, Problem, Rejected, Transient
 from domain.finding import in_a_word
@@ -42,7 +43,9 @@ class JobQueue:
         stuck: Callable[[], None],
         memory: Memory = NOTHING,
         said: Said = lambda _: (),
+        thresholds: Callable[[], Thresholds] | None = None,
     ) -> None:
+        self._thresholds = thresholds or (lambda: settings.thresholds)
         self._jobs, self._read, self._score, self._settings, self._clock = jobs, read, score, settings, clock
         self._memory, self._said = memory, said
         self._stuck, self._failed = stuck, set[int]()
@@ -78,13 +81,14 @@ class JobQueue:
 
     def _settled(self, job: Job) -> tuple[Settlement, bool]:
         """Process it, again when another worker settled a copy of the same ECG in the meantime."""
+        settings = self._settings.model_copy(update={"thresholds": self._thresholds()})  # the same for all of it
         while True:
             settlement = process(
                 job.id,
                 job.arrival,
                 read=self._read,
                 score=self._score,
-                settings=self._settings,
+                settings=settings,
                 clock=self._clock,
                 memory=self._memory,
                 said=self._said,

@@ -63,7 +63,7 @@ def test_the_health_page_answers_and_tells_metrics() -> None:
     page.start()
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{page.port}/healthz", timeout=5) as answer:
-            assert json.load(answer) == {"status": "ok", "stale": []}
+            assert json.load(answer) == {"status": "ok", "stale": [], "notes": {}}
         with urllib.request.urlopen(f"http://127.0.0.1:{page.port}/metrics/", timeout=5) as answer:
             assert b"ecgd_arrivals_total" in answer.read()
     finally:
