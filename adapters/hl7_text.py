@@ -7,16 +7,18 @@ from dataclasses import dataclass
 
 _CHARSETS = {  # HL7 table 0211 -> Python codec; it has none for CNS 11643-1992
     "": "ascii", "ASCII": "ascii",
-    **{f"8859/{part}": f"iso8859_{part}" for part in (*range(1, 10), 15)},
+    **{f"8859/{part}": f"iso8859_{part}" for part in (*range(1, 12), *range(13, 17))},
     "ISO IR6": "ascii", "ISO IR14": "iso2022_jp_ext", "ISO IR13": "iso2022_jp_ext",
     "ISO IR87": "iso2022_jp_ext", "ISO IR159": "iso2022_jp_ext",
     "GB 18030-2000": "gb18030", "KS X 1001": "euc_kr", "BIG-5": "big5",
+    "GB 18030": "gb18030", "ISO IR149": "euc_kr", "ISO IR100": "iso8859_1", "ISO_IR 192": "utf-8",
     "UNICODE": "utf-8", "UNICODE UTF-8": "utf-8", "UNICODE UTF-16": "utf-16", "UNICODE UTF-32": "utf-32",
 }  # fmt: skip
 _ESCAPE = re.compile(r"\\([^\\]{0,80})\\")
 _ESC = b"\x1b"  # ISO 2022 hides other characters in ASCII's octets
 _SEPARATOR_AFTER_HIGH = re.compile(r"[\udc80-\udcff][|^~\\&]")
 _MOST_SEGMENTS = 100_000
+_MOST_CHARSETS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +33,17 @@ class Decoded:
 
 
 def decode(payload: bytes, agreed: str | None) -> Decoded:
-    """Decode by MSH-18, else by the charset ``agreed`` with the sender, else as ASCII; never by guessing."""
+    """Decode by MSH-18, else by the charset ``agreed`` with the sender, else as ASCII; never by guessing.
+
+    Of several in MSH-18 the first that is not plain ASCII and fits counts: senders name ASCII first by habit.
+    """
     if (codec := _by_zeros(payload)) is not None:
         return Decoded(payload.decode(codec, "replace").lstrip("\ufeff"))
+    marked = ("utf-8",) if payload.startswith(codecs.BOM_UTF8) else ()
     payload = payload.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n\t ")
     if payload.isascii() and _ESC not in payload:
         return Decoded(payload.decode("ascii"))
-    for codec in (_codec(declared(payload)), _codec(agreed or "")):
+    for codec in (*marked, *map(_codec, declared(payload)), _codec(agreed or "")):
         try:
             if codec and codec != "ascii":
                 return Decoded(payload.decode(codec))
@@ -46,11 +52,13 @@ def decode(payload: bytes, agreed: str | None) -> Decoded:
     return Decoded(_cautious(payload), assumed=True)
 
 
-def declared(payload: bytes) -> str:
-    """MSH-18 as it stands: the first repetition with a name, since an empty one means ASCII (2.15.9.18)."""
+def declared(payload: bytes) -> tuple[str, ...]:
+    """MSH-18's repetitions as they stand (2.15.9.18), each without what a sender puts behind a component separator."""
     header = re.split(rb"[\r\n]", payload[:8192], maxsplit=1)[0].decode("latin-1")
-    fields = header.split(header[3:4] or "|")
-    return next((name for name in fields[17].split("~") if name.strip()), "") if len(fields) > 17 else ""
+    signs = separators(header)
+    fields = header.split(signs.field)
+    names = fields[17].split(signs.repetition) if len(fields) > 17 else []
+    return tuple(name.split(signs.component)[0] for name in names if name.strip())[:_MOST_CHARSETS]
 
 
 def _codec(name: str) -> str | None:
@@ -124,9 +132,9 @@ class Separators:
         plain = {"F": self.field, "S": self.component, "R": self.repetition, "E": self.escape, "T": self.subcomponent}
         if code in plain:
             return plain[code]
-        if code[:1] == "X" and re.fullmatch(r"X(?:[0-9A-Fa-f]{2})+", code):
+        if re.fullmatch(r"[Xx](?:[0-9A-Fa-f]{2})+", code):
             return bytes.fromhex(code[1:]).decode("ascii", "replace").replace("\r", "\n").replace("\ufffd", "")
-        return "\n" if code.startswith((".br", ".sp", ".ce")) else ""
+        return "\n" if code.lower().startswith((".br", ".sp", ".ce")) else ""
 
 
 def separators(text: str) -> Separators:
