@@ -24,7 +24,7 @@ from store.database import Database
 from store.ear import Ear
 from store.lease import candidates, leased, next_due, write_if_held
 from store.record import put
-from store.tables import EPOCH, MessageState, open_rows, outbox
+from store.tables import EPOCH, MessageState, outbox
 from store.wake import DELIVER
 
 
@@ -58,13 +58,12 @@ class Outbox:
     def claim(self, limit: int, exclude_channels: Collection[str] = ()) -> list[Message]:
         """Lease the oldest ``limit`` messages that wait, oldest first, none of an excluded channel."""
         now = self._clock()
-        may_go = (outbox.c.channel.not_in(list(exclude_channels)), _FIRST)
-        with self._database.read() as connection:  # a look costs no turn to write
-            query = sa.select(outbox.c.id).where(open_rows, outbox.c.available_at <= now, *may_go)
-            if connection.execute(query.order_by(outbox.c.id).limit(1)).first() is None:
-                return []
+        others = outbox.c.channel.not_in(list(exclude_channels))
+        due = next_due(self._database, outbox, others, _HEAD)
+        if due is None or due > now:
+            return []
         with self._database.write() as connection:
-            query = candidates(connection, outbox, outbox.c.id, now, limit, *may_go)
+            query = candidates(connection, outbox, outbox.c.id, now, limit, others, _FIRST)
             oldest = connection.execute(query).scalars().all()
             update = (
                 outbox.update()
@@ -113,8 +112,8 @@ class Outbox:
 
     def wait(self, timeout_s: float, exclude_channels: Collection[str] = ()) -> None:
         """Wait until something of another channel may be claimed, at most ``timeout_s``."""
-        may_go = (outbox.c.channel.not_in(list(exclude_channels)), _FIRST)
-        self._ear.wait_until(lambda: next_due(self._database, outbox, *may_go), self._clock, timeout_s)
+        others = outbox.c.channel.not_in(list(exclude_channels))
+        self._ear.wait_until(lambda: next_due(self._database, outbox, others, _HEAD), self._clock, timeout_s)
 
     def close(self) -> None:
         """Stop listening."""
@@ -124,16 +123,27 @@ class Outbox:
         return write_if_held(self._database, outbox, (message.id, message.lease), values, *topics)
 
 
-_earlier = outbox.alias("earlier")
+# Their conditions are written out, for the partial index.
+_earlier, _heads = outbox.alias("earlier"), outbox.alias("heads")
 _FIRST = sa.or_(
     outbox.c.lane == "",
     ~sa.exists().where(
         _earlier.c.channel == outbox.c.channel,
         _earlier.c.lane == outbox.c.lane,
         _earlier.c.id < outbox.c.id,
-        sa.text("earlier.state IN ('waiting', 'leased')"),  # written out, for the partial index
+        sa.text("earlier.state IN ('waiting', 'leased')"),
     ),
 )
+"""Nothing of the lane is before it: quick where the first few rows may go."""
+_HEAD = sa.or_(
+    outbox.c.lane == "",
+    outbox.c.id.in_(
+        sa.select(sa.func.min(_heads.c.id))
+        .where(sa.text("heads.state IN ('waiting', 'leased')"))
+        .group_by(_heads.c.channel, _heads.c.lane)
+    ),
+)
+"""The same, all lanes at once: quick where thousands wait behind others, as when a destination is down."""
 
 
 def _next(message: Message) -> tuple[str, ...]:
