@@ -9,20 +9,21 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from adapters import envelope, pdf
+from adapters import dicom, envelope, image, pdf, scp, xml
 from adapters.hl7_document import documents, holds_other
 from adapters.hl7_header import Segment, moment, order, parsed, patient
-from adapters.hl7_observation import Row, counts, reported, row, statements
+from adapters.hl7_observation import CARRIES, WITHDRAWN, Row, counts, reported, row, statements
 from adapters.hl7_text import Separators, decode, segments, separators
 from adapters.hl7_waveform import Waveform, waveform
 from adapters.recording import Recording
 from config.schema import Hl7Sender, Reading
-from domain.arrival import Format
+from domain.arrival import Format, sniff
 from domain.ecg import Device, Measurements, Order, ReadWarning
 from domain.errors import Rejected
 from domain.reason import Reason
 
 _MOST_RECORDINGS = 16
+_EMBEDDED = {Format.PDF: pdf, Format.DICOM: dicom, Format.XML: xml, Format.SCP: scp, Format.IMAGE: image}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +35,7 @@ class Group:
     orc: Segment
     obr: Segment
     rows: list[Row]
+    gone: list[Row]  # withdrawn by their sender
 
     @property
     def time(self) -> str:
@@ -102,14 +104,16 @@ def _patients(lines: Sequence[str], signs: Separators, version: str) -> Iterator
         elif name == "ORC":
             orc = parsed(line, signs, version)
         elif name == "OBR":
-            groups.append(Group(pid, pv1, orc, parsed(line, signs, version), []))
+            groups.append(Group(pid, pv1, orc, parsed(line, signs, version), [], []))
             orc = empty
         elif name == "OBX":
             obx = row(line, signs)
             if not groups:
-                groups.append(Group(pid, pv1, orc, empty, []))
+                groups.append(Group(pid, pv1, orc, empty, [], []))
             if counts(obx) and groups[-1].obr.part(25).upper() != "X":  # table 0123: no results
                 groups[-1].rows.append(obx)
+            elif obx.part(11).upper() in WITHDRAWN:
+                groups[-1].gone.append(obx)
     if groups:
         yield groups
 
@@ -126,9 +130,15 @@ def _recordings(groups: Sequence[Group], context: Context) -> Iterator[Recording
     for group, wave in native.items():
         yield _under(_bare(wave), group, _rows(group, ecgs, groups), context)
     for group, files in documented.items():
-        pages = [page for document in files for page in pdf.read(document, context.source, context.settings)]
+        pages = [page for document in files for page in _pages(document, context)]
         for page in pages:
             yield _under(page, group, _rows(group, ecgs, groups), context, alone=len(pages) == 1)
+
+
+def _pages(document: bytes, context: Context) -> tuple[Recording, ...]:
+    """Read an embedded document by what it is."""
+    reader = _EMBEDDED.get(sniff(document) or Format.PDF, pdf).read
+    return reader(document, context.source, context.settings)
 
 
 def _waveforms(groups: Sequence[Group], agreed: Hl7Sender | None) -> tuple[dict[Group, Waveform], list[Group]]:
@@ -198,7 +208,16 @@ def _under(
         device=_device(rows) or recording.device,
         reported=said if said != Measurements() else recording.reported,
         statements=(statements(rows) if alone else ()) or recording.statements,
-    ).warn(*context.doubts, *((ReadWarning.MEASUREMENT_UNIT_ODD,) if odd else ()))
+    ).warn(
+        *context.doubts,
+        *((ReadWarning.MEASUREMENT_UNIT_ODD,) if odd else ()),
+        *((ReadWarning.CORRECTED,) if _corrects(group) else ()),
+    )
+
+
+def _corrects(group: Group) -> bool:
+    """OBX-11 of the waveform or the page, or OBR-25: the sender replaces what it sent before (tables 0085, 0123)."""
+    return any("C" in (obx.part(11).upper(), group.obr.part(25).upper()) for obx in group.rows if obx.type in CARRIES)
 
 
 def acquired(group: Group, zone: str) -> tuple[datetime | None, bool]:

@@ -12,6 +12,12 @@ from domain.ecg import Measurements
 NOT_RESULTS = frozenset("DXWNOI")
 """OBX-11 (table 0085): deleted, not obtainable, wrong (for another patient), not asked for, order detail, pending."""
 
+WITHDRAWN = frozenset("DW")
+"""Of these, what takes back a result that was sent."""
+
+CARRIES = frozenset({"NA", "MA", "ED", "RP"})
+"""OBX-2 of a waveform or a page."""
+
 _MOST_STATEMENTS = 100
 _LONGEST_STATEMENT = 1000
 _LONGEST_VALUE = 64  # of a measurement

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from adapters.hl7 import Context, Group, acquired, groups_of
 from adapters.hl7_header import order, patient
-from adapters.hl7_observation import reported, statements
+from adapters.hl7_observation import CARRIES, reported, statements
 from config.schema import Reading
 from domain.arrival import Arrival, Format
 from domain.ecg import Measurements
@@ -24,14 +24,33 @@ def said(arrival: Arrival, settings: Reading) -> tuple[Report, ...]:
     return tuple(one for one in found if one is not None)
 
 
+def withdrawn(arrival: Arrival, settings: Reading) -> tuple[Report, ...]:
+    """Read which ECGs a message withdraws (OBX-11 D or W), a report an OBR. Raises ``Rejected``.
+
+    A line of a report that is withdrawn withdraws no ECG: its waveform or page must be, or all there is.
+    """
+    if arrival.format is not Format.HL7:
+        return ()
+    blocks, context = groups_of(arrival.payload, arrival.source, settings)
+    return tuple(_about(group, context) for block in blocks for group in block if _is_gone(group))
+
+
+def _is_gone(group: Group) -> bool:
+    carried, left = (any(obx.type in CARRIES for obx in rows) for rows in (group.gone, group.rows))
+    return bool(group.gone) and not left and (carried or not group.rows)
+
+
 def _report(group: Group, context: Context) -> Report | None:
     said, _ = reported(group.rows)
     if replace(said, heart_rate_bpm=None) == Measurements():
         return None
+    return replace(_about(group, context), reported=said, statements=statements(group.rows))
+
+
+def _about(group: Group, context: Context) -> Report:
     at, _ = acquired(group, context.settings.timezone)
     return Report(
-        reported=said,
-        statements=statements(group.rows),
+        reported=Measurements(),
         acquired_at=at,
         patient=patient(group.pid),
         order=order(group.orc, group.obr, group.pv1),

@@ -91,6 +91,12 @@ def says_whose(said: Seen, ecg: Seen) -> bool:
     return by_order(said, ecg) and away is not None and away <= APART
 
 
+def by_number(first: Seen, second: Seen) -> bool:
+    """Whether both are of one order's number and minute, whoever the patients are said to be."""
+    away = _away(first, second)
+    return bool(first.orders & second.orders) and away is not None and away <= _SAME_MINUTE
+
+
 def by_minute(said: Seen, ecg: Seen) -> bool:
     """Whether what was said is of the same patient and minute."""
     away = _away(said, ecg)

@@ -57,6 +57,7 @@ _WARNINGS = {
     ReadWarning.RATE_DISAGREES: "reported and measured heart rate disagree",
     ReadWarning.TIMES_DISAGREE: "the time printed on the page disagrees with its header",
     ReadWarning.UNIDENTIFIED: "patient not identified",
+    ReadWarning.CORRECTED: "sent as a correction of an earlier one",
     ReadWarning.MAINS_NOISE: "mains interference",
     ReadWarning.BASELINE_WANDER: "the baseline wanders",
     ReadWarning.MUSCLE_NOISE: "muscle noise",

@@ -163,12 +163,13 @@ def _there(visit: Visit, one: Movement) -> Visit:
 
 def whereabouts(found: Sequence[Visit], now: datetime) -> Whereabouts | Discharged | None:
     """Where the person is: of several open visits a stay before an outpatient's, then the last moved."""
-    here = [visit for visit in found if not visit.over(now) and visit.places]
+    stays = [visit for visit in found if visit.ended is None and not visit.over(now)]  # whatever the feed's clock says
+    here = [visit for visit in stays if visit.places]
     if here:
         place = max(here, key=lambda visit: (visit.kind not in _LASTS, visit.places[-1].since)).places[-1]
         return Whereabouts(unit=place.unit, since=place.since)
     left = departures(found)
-    return Discharged(since=left[-1]) if left and all(visit.over(now) for visit in found) else None
+    return Discharged(since=left[-1]) if left and not stays else None
 
 
 def departures(found: Sequence[Visit]) -> tuple[datetime, ...]:

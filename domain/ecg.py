@@ -104,6 +104,7 @@ class ReadWarning(StrEnum):
     RATE_DISAGREES = "rate_disagrees"
     TIMES_DISAGREE = "times_disagree"
     UNIDENTIFIED = "unidentified"
+    CORRECTED = "corrected"
     MAINS_NOISE = "mains_noise"
     BASELINE_WANDER = "baseline_wander"
     MUSCLE_NOISE = "muscle_noise"
