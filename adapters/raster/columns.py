@@ -1,6 +1,7 @@
 """Where the columns of a page begin: at the places where traces break off and start anew, evenly apart."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from adapters.raster.shape import Curve
 from adapters.raster.strokes import Runs
 
 Index = NDArray[np.int64]
+Places = NDArray[np.float64]
 
 _STEP_PX = 0.3  # between the ends of two runs that the pen did not join
 _NEAR_PX = 3.0
@@ -16,31 +18,52 @@ _LEAST_STEP = 0.2  # mean weight at the breaks
 _UNEVEN = 0.012
 _PLAIN = 1.0  # what a plain break weighs against steps of the curve
 _REACH = 40
+_LEAD_IN = 4  # columns by whose ink a line's beginning is told
+_LEVEL = 20  # percentile of a row's ink that is about as high as the pen
+_STEEP = 1.0  # px a column
+_DOUBTFUL = 0.3  # what the beginning of a steep line weighs
+_OFF_PX = 0.2  # by which beginnings differ from one another
 
 
-def pieces_of(runs: Runs, path: Index) -> tuple[Index, NDArray[np.float64]]:
-    """Return the path with every line followed back to its first column, and the columns in which a new line begins.
+@dataclass(frozen=True, slots=True, eq=False)
+class Breaks:
+    """Where new lines begin in a row, px, and how far each is to be believed."""
+
+    x: Places
+    weight: Places
+
+    def between(self, first: float, last: float) -> "Breaks":
+        """Keep those after ``first`` and before ``last``."""
+        inside = (self.x > first) & (self.x < last)
+        return Breaks(self.x[inside], self.weight[inside])
+
+
+def pieces_of(runs: Runs, path: Index) -> tuple[Index, Breaks]:
+    """Return the path with every line followed back to its first column, and where new lines begin.
 
     Where a line begins beneath the end of the one before, or the path cut a corner, the new line's own ink counts.
     """
     path = path.copy()
     taken = np.flatnonzero(path >= 0)
-    pen = float(np.median(runs.bottom[path[taken]] - runs.top[path[taken]]))
-    found = [_begin(runs, int(path[x]), x, pen) for x in [_follow_back(runs, path, int(taken[0]))]]
+    pen = float(np.percentile(runs.bottom[path[taken]] - runs.top[path[taken]], _LEVEL))
+    found = [_begin(runs, path, _follow_back(runs, path, int(taken[0])), pen)]
     for left, right in zip(taken[:-1].tolist(), taken[1:].tolist(), strict=True):
         one, other = int(path[left]), int(path[right])
         apart = max(runs.top[other] - runs.bottom[one], runs.top[one] - runs.bottom[other])
         if right - left > 1 or apart > _STEP_PX:
-            x = _follow_back(runs, path, right)
-            found.append(_begin(runs, int(path[x]), x, pen))
-    return path, np.array(found, dtype=np.float64)
+            found.append(_begin(runs, path, _follow_back(runs, path, right), pen))
+    return path, Breaks(*np.array(found, dtype=np.float64).T)
 
 
-def _begin(runs: Runs, run: int, x: int, pen: float) -> float:
-    """Return where in its first column a line begins: as far in as it is dark; half a pen in, where it is steep."""
-    if runs.bottom[run] - runs.top[run] > 1.7 * pen:
-        return x - 0.5 + pen / 2
-    return x + 0.5 - float(runs.full[run])
+def _begin(runs: Runs, path: Index, x: int, pen: float) -> tuple[float, float]:
+    """Return where a line begins, and its weight: by the ink of its first columns, less a steep pen's cap."""
+    own = path[x : x + _LEAD_IN]
+    own = own[own >= 0]
+    inked, y = runs.full[own], runs.middle[own]
+    rise = float(np.abs(np.diff(y[1:3])).max(initial=0.0)) if own.size > 2 else 0.0
+    along = np.hypot(1.0, rise)
+    cap = (pen / 2 - 0.5 / along) * rise / along
+    return x + own.size - 0.5 - float((inked / inked[-2:].mean()).sum()) + cap, 1.0 if rise < _STEEP else _DOUBTFUL
 
 
 def _follow_back(runs: Runs, path: Index, x: int) -> int:
@@ -57,45 +80,51 @@ def _follow_back(runs: Runs, path: Index, x: int) -> int:
     return x
 
 
-def column_starts(
-    curves: Sequence[Curve], breaks: Sequence[NDArray[np.float64]], columns: int
-) -> tuple[float, ...] | None:
+def column_starts(curves: Sequence[Curve], breaks: Sequence[Breaks], columns: int) -> tuple[float, ...] | None:
     """Return where ``columns`` columns begin, ``None`` where no row shows it.
 
     ``curves``: the rows that hold columns; ``breaks``: of each. Even parts of their width, moved to where the rows step
     most; plain breaks there make it exact.
     """
-    left = float(np.median([_nearest(its, curve.x0) for curve, its in zip(curves, breaks, strict=True)]))
+    left = float(np.median([_nearest(its.x, curve.x0) for curve, its in zip(curves, breaks, strict=True)]))
     right = float(np.median([curve.x1 for curve in curves]))
     steps = np.sum([_steps(curve) for curve in curves], axis=0)
     usual = (right + 1 - left) / columns
-    k = np.arange(1, columns)
     pitches = usual * (1 + np.arange(-_UNEVEN, _UNEVEN, 0.2 / usual / columns))
-    places = left + np.outer(pitches, k)
+    places = left + np.outer(pitches, np.arange(1, columns))
     found = steps[np.clip(np.rint(places).astype(int), 0, steps.size - 1)].sum(axis=1) / 3
-    for its in breaks:
-        found += _PLAIN * sum(np.abs(places - b).min(axis=1) < _NEAR_PX / 2 for b in its.tolist())
-    if found.max() < _LEAST_STEP * len(curves) * k.size:
+    x, weight = (np.concatenate(values) for values in zip(*((its.x, its.weight) for its in breaks), strict=True))
+    for place in x.tolist():
+        found += _PLAIN * (np.abs(places - place).min(axis=1) < _NEAR_PX / 2)
+    if found.max() < _LEAST_STEP * len(curves) * (columns - 1):
         return None
     pitch = float(np.median(pitches[found > 0.95 * found.max()]))
-    plain = [
-        (b - left) / i
-        for its in breaks
-        for b in its
-        for i in k
-        if abs(b - left - i * pitch) < _NEAR_PX
-        for _ in range(i)
-    ]
-    if plain:
-        pitch = float(np.median(plain))
-    return tuple(left + i * pitch for i in range(columns))
+    return tuple(
+        (_fitted(x, weight, left, pitch, columns) @ np.vstack((np.ones(columns), np.arange(columns)))).tolist()
+    )
 
 
-def _nearest(places: NDArray[np.float64], x: float) -> float:
+def _fitted(x: Places, weight: Places, left: float, pitch: float, columns: int) -> Places:
+    """Fit left edge and pitch to the breaks near them, those most that agree (iterated, by Cauchy's weights)."""
+    number = np.clip(np.rint((x - left) / pitch), 0, columns - 1)
+    near = np.abs(x - left - number * pitch) < _NEAR_PX
+    x, number, weight = x[near], number[near], weight[near]
+    found = np.array([left, pitch])
+    if np.unique(number).size < 2:
+        return found
+    for _ in range(20):
+        off = (x - found[0] - number * found[1]) / _OFF_PX
+        root = np.sqrt(weight / (1 + off**2))
+        terms = np.column_stack((np.ones(x.size), number))
+        found = np.linalg.lstsq(terms * root[:, None], x * root, rcond=None)[0]
+    return np.asarray(found)
+
+
+def _nearest(places: Places, x: float) -> float:
     return float(places[np.abs(places - x).argmin()]) if places.size else x
 
 
-def _steps(curve: Curve) -> NDArray[np.float64]:
+def _steps(curve: Curve) -> Places:
     """Return how far the curve steps at each column within three, in its pen's widths, at most three for a QRS."""
     y = curve.y
     step = np.zeros(y.size)

@@ -21,6 +21,7 @@ _HIGH_MM = (1.2, 6.0)
 _WIDE_MM = 14.0
 _GAP = 0.55  # of a letter's height: further apart is another word
 _MARGIN_SHARE = 0.2  # of its height
+_AROUND = 2  # px of paper, so that ink at the edge has an outer side
 _SHAPE = (40, 24)  # width and height names are compared at
 _ALIKE = 0.72
 _MARGIN = 0.04  # by which a name is liker than the next
@@ -78,18 +79,10 @@ def _words(letters: NDArray[np.int32]) -> list[tuple[int, int, int, int]]:
 def _scores(dark: Dark, words: Sequence[tuple[int, int, int, int]]) -> Vector:
     """Return ``[font, word, name]``: how alike, 1 at most."""
     fonts = _fonts()
-    crops = [_with_margin(dark, *word) for word in words]
-    seen = np.stack([_shape(crop) for crop in crops])
-    aspect = np.log([crop.shape[1] / crop.shape[0] for crop in crops]).astype(np.float32)
-    alike = np.einsum("fnp,wp->fwn", fonts.shape, seen)
+    seen = [_shape(dark[top:bottom, left:right]) for left, top, right, bottom in words]
+    aspect = np.log([its for _, its in seen]).astype(np.float32)
+    alike = np.einsum("fnp,wp->fwn", fonts.shape, np.stack([shape for shape, _ in seen]))
     return np.asarray(alike - np.abs(np.log(fonts.aspect)[:, None, :] - aspect[None, :, None]))
-
-
-def _with_margin(dark: Dark, left: int, top: int, right: int, bottom: int) -> Dark:
-    """Cut a word out with paper around it; without, an I would be a patch of nothing but ink."""
-    margin = max(round(_MARGIN_SHARE * (bottom - top)), 1)
-    inner = np.pad(dark[top:bottom, left:right], margin)
-    return np.asarray(inner, dtype=np.float32)
 
 
 def _font(score: Vector) -> int:
@@ -111,17 +104,43 @@ def _of_one_size(height: NDArray[np.float64], sure: NDArray[np.bool_], name: NDA
     return np.asarray(np.abs(height / usual - 1) < _SAME_SIZE)
 
 
-def _shape(dark: Dark) -> Vector:
-    flat = cv2.resize(dark, _SHAPE, interpolation=cv2.INTER_AREA).ravel().astype(np.float32)
-    flat = flat - flat.mean()
-    return np.asarray(flat / np.linalg.norm(flat))
+def _shape(word: Dark) -> tuple[Vector, float]:
+    """Return a word at the size names are compared at, and its width/height.
+
+    Its box is where its ink is half dark, between pixels: letters of a dozen pixels are else half a stroke off. Paper
+    is left around it: without, an I would be a patch of nothing but ink.
+    """
+    word = np.pad(word, _AROUND).astype(np.float32)
+    left, right = _extent(word.max(axis=0))
+    top, bottom = _extent(word.max(axis=1))
+    margin = _MARGIN_SHARE * (bottom - top)
+    across, down = (right - left + 2 * margin) / _SHAPE[0], (bottom - top + 2 * margin) / _SHAPE[1]
+    if max(across, down) > 1.0:
+        word = np.asarray(cv2.GaussianBlur(word, (0, 0), max(across, down) / 2), dtype=np.float32)
+    place = np.array([[across, 0, left - margin + across / 2], [0, down, top - margin + down / 2]])
+    seen = cv2.warpAffine(word, place, _SHAPE, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP).ravel()
+    seen = seen - seen.mean()
+    return np.asarray(seen / (np.linalg.norm(seen) + 1e-6), dtype=np.float32), float(
+        across * _SHAPE[0] / (down * _SHAPE[1])
+    )
+
+
+def _extent(profile: Vector) -> tuple[float, float]:
+    """Return where a profile first and last passes half its greatest value."""
+    half = float(profile.max()) / 2
+    inked = np.flatnonzero(profile > half)
+    if not inked.size:
+        return 0.0, float(profile.size - 1)
+    first, last = int(inked[0]), int(inked[-1])
+    rise, fall = profile[first] - profile[first - 1], profile[last] - profile[last + 1]
+    return first - float((profile[first] - half) / rise), last + float((profile[last] - half) / fall)
 
 
 @lru_cache(maxsize=1)
 def _fonts() -> Fonts:
-    drawn = [[_cropped(picture) for picture in font] for font in _set()]
-    shape = np.stack([np.stack([_shape(name) for name in font]) for font in drawn])
-    aspect = np.array([[name.shape[1] / name.shape[0] for name in font] for font in drawn], dtype=np.float32)
+    seen = [[_shape(picture) for picture in font] for font in _set()]
+    shape = np.stack([np.stack([name for name, _ in font]) for font in seen])
+    aspect = np.array([[its for _, its in font] for font in seen], dtype=np.float32)
     return Fonts(shape, aspect)
 
 
@@ -153,8 +172,3 @@ def _written(face: int, name: str) -> Dark:
     paper = np.zeros((120, 320), np.uint8)
     cv2.putText(paper, name, (20, 80), face, 2.0, 255, 4, cv2.LINE_AA)
     return np.asarray(paper, dtype=np.float32) / np.float32(255)
-
-
-def _cropped(picture: Dark) -> Dark:
-    y, x = np.nonzero(picture > 0.35)
-    return _with_margin(picture, int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1)

@@ -12,7 +12,7 @@ from scipy.interpolate import PchipInterpolator
 from adapters.pages.grid import PT_MM, Pulse
 from adapters.pages.ink import Ink, Stroke, Word
 from adapters.pages.labels import find_labels
-from adapters.raster.columns import column_starts, pieces_of
+from adapters.raster.columns import Breaks, column_starts, pieces_of
 from adapters.raster.crossings import settled
 from adapters.raster.follow import follow
 from adapters.raster.lattice import find_lattice, turned
@@ -45,7 +45,7 @@ class Upright:
 class _Row:
     level: float
     curve: Curve
-    breaks: NDArray[np.float64]
+    breaks: Breaks
     pulse: Pulse | None
 
 
@@ -105,7 +105,7 @@ def _rows(
     wholes = settled([path for path, _ in pieces], runs)
     for level, whole, (_, begins) in zip(levels[long].tolist(), wholes, pieces, strict=True):
         curve, pulse = cut_pulse(curve_of(runs, whole), px_mm)
-        rows.append(_Row(level, curve, begins[(begins > curve.x0 - 1.5) & (begins < curve.x1)], pulse))
+        rows.append(_Row(level, curve, begins.between(curve.x0 - 1.5, curve.x1), pulse))
     return rows
 
 
@@ -140,7 +140,7 @@ def _traces(rows: Sequence[_Row], words: Sequence[Word], starts: Sequence[float]
 
 
 def _begin(row: _Row, x: float) -> float:
-    near = row.breaks[np.abs(row.breaks - x) < 1.5]
+    near = row.breaks.between(x - 1.5, x + 1.5).x
     return float(near[0]) if near.size else x
 
 
@@ -151,7 +151,7 @@ def _resampled(x: NDArray[np.float64], y: NDArray[np.float64], begin: float) -> 
 
 
 def _is_cut(row: _Row, starts: Sequence[float]) -> bool:
-    return bool(row.breaks.size) and any(np.abs(row.breaks - start).min() < 4 for start in starts[1:])
+    return any(row.breaks.between(start - 4, start + 4).x.size for start in starts[1:])
 
 
 def _pulses(rows: Sequence[_Row]) -> Iterator[Stroke]:
