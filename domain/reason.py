@@ -50,6 +50,9 @@ class Reason(StrEnum):
     SCANNED = "scanned"
     CALIBRATION_PULSE = "calibration_pulse"
     MODEL_OUTPUT_INVALID = "model_output_invalid"
+    # a shadow model did not answer: nobody is told either way
+    SHADOW_LATE = "shadow_late"
+    SHADOW_CRASHED = "shadow_crashed"
     # not delivered: the message is buried
     DESTINATION_REFUSED = "destination_refused"
     DESTINATION_FORBIDDEN = "destination_forbidden"

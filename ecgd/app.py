@@ -97,6 +97,7 @@ def work(settings: Settings, config: Path) -> None:
     from ecgd.queues import JobQueue, set_aside
     from ecgd.reader import Reader
     from ecgd.reload import EVERY_S
+    from ecgd.shadow import Shadows
     from inference.scorer import Scorer
     from store.jobs import Jobs
     from store.memory import Memory
@@ -104,9 +105,12 @@ def work(settings: Settings, config: Path) -> None:
     with _role("work", settings, settings.health.work_port) as (stack, database, health, stop):
         reader = Reader(settings.reading)  # its child loads the parsers while the models load here
         stack.callback(reader.close)
-        scorer = Scorer(settings.models)
+        shadows = Shadows(settings.models) if settings.models.shadows else None
+        scorer = Scorer(settings.models.only(*settings.models.told))
         for model in scorer.models:
             log.info("model", **asdict(model))
+        if shadows:
+            stack.callback(shadows.close)
         jobs = Jobs(database, settings.store, now, on_set_aside=set_aside)
         stack.callback(jobs.close)
         reload = _reloading(config, settings, database, health)
@@ -114,7 +118,7 @@ def work(settings: Settings, config: Path) -> None:
         queue = JobQueue(
             jobs,
             read=reader.read,
-            score=scorer.score,
+            score=partial(shadows.beside, scorer.score) if shadows else scorer.score,
             settings=settings,
             clock=now,
             stuck=stop.set,

@@ -38,6 +38,7 @@ SENT = Counter("ecgd_sent", "Messages delivered", ["channel"], registry=REGISTRY
 NOT_SENT = Counter("ecgd_not_sent", "Delivery attempts that failed", ["channel", "reason", "buried"], registry=REGISTRY)
 CONFIG_INVALID = Gauge("ecgd_config_invalid", "Mistakes in the configuration file as it is now", registry=REGISTRY)
 RESTART_NEEDED = Gauge("ecgd_restart_needed", "Sections of it that count after a restart", registry=REGISTRY)
+SHADOW_MISSED = Counter("ecgd_shadow_missed", "ECGs without the shadow models' answers", ["reason"], registry=REGISTRY)
 
 
 def set_up_logging(settings: Logging, role: str) -> None:

@@ -4,20 +4,16 @@ The child answers with JSON and raw arrays, never with pickled objects: a reader
 it reads cannot run code in the process that holds the models and the database.
 """
 
-import ctypes
 import json
 import os
 import resource
 import select
-import signal
 import struct
 import subprocess
 import sys
 import time
-import traceback
 from collections.abc import Sequence
 from datetime import datetime
-from types import TracebackType
 from typing import IO, Any
 
 import numpy as np
@@ -31,11 +27,11 @@ from domain.errors import Permanent, Rejected
 from domain.reason import Reason
 from domain.report import Report
 from ecgd import facts
+from ecgd.child import die_with_parent, say_last_words
 
 _LENGTHS = struct.Struct("<IQ")  # JSON header, bytes that follow it
 _MOST = 1 << 30
 _START_S = 60.0
-_PR_SET_PDEATHSIG = 1
 ECGS, REPORTS = "ecgs", "reports"
 _REPORT = TypeAdapter(Report)
 
@@ -186,7 +182,7 @@ def _serve(settings: Reading) -> None:
     """The child: read requests on stdin until the parent goes away."""
     pipe_in, pipe_out = os.fdopen(0, "rb", buffering=0), os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # a library that prints does not break the protocol
-    sys.excepthook = _last_words
+    say_last_words("reader")
     _limit(settings)
     sys.modules["pymupdf.layout"] = None  # type: ignore[assignment] # an ONNX model that nobody asks: 0.7 s at start
     from adapters import formats, hl7_report  # the parsers' libraries are loaded here, never in the parent
@@ -214,12 +210,6 @@ def _serve(settings: Reading) -> None:
         _send(pipe_out, *answer)
 
 
-def _last_words(kind: type[BaseException], _error: BaseException, trace: TracebackType | None) -> None:
-    """Say what ended the child and where; not the error's text, which may quote the file."""
-    places = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in traceback.extract_tb(trace)]
-    print(json.dumps({"role": "reader", "event": "died", "error": kind.__name__, "frames": places}), file=sys.stderr)
-
-
 def _read(pipe: IO[bytes], size: int) -> bytes:
     """Exactly ``size`` bytes, or ``b""`` at the end."""
     buffer = bytearray()
@@ -232,11 +222,9 @@ def _read(pipe: IO[bytes], size: int) -> bytes:
 
 
 def _limit(settings: Reading) -> None:
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # never outlive the parent
+    die_with_parent()
     size = settings.memory_mib << 20
     resource.setrlimit(resource.RLIMIT_AS, (size, size))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold patients' data
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 if __name__ == "__main__":
