@@ -1,6 +1,7 @@
 """Where the beats are: QRS complexes by the energy of all leads together."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,7 @@ from scipy.ndimage import uniform_filter1d
 from scipy.signal import butter as butterworth
 from scipy.signal import find_peaks, sosfiltfilt
 
+from adapters.pacing import paced
 from adapters.slow_beats import in_gaps, steady_wave
 
 Trace = NDArray[np.float64]
@@ -22,10 +24,11 @@ _STANDS_OUT = 6.0  # a QRS over the quiet quarter of the record: 10.8 or more in
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """Beats in samples, and whether they are QRS complexes or cycles of one smooth wave."""
+    """Beats in samples; whether they are QRS complexes or cycles of one smooth wave; whether a pacemaker made them."""
 
     places: NDArray[np.intp]
     sharp: bool
+    paced: bool = False
 
 
 def beats(signal: NDArray[np.float32], rate_hz: float) -> NDArray[np.intp]:
@@ -39,7 +42,7 @@ def beats(signal: NDArray[np.float32], rate_hz: float) -> NDArray[np.intp]:
 
 
 def find(signal: NDArray[np.float32], rate_hz: float) -> Found:
-    """Find the beats of ``[12, n]`` as ``beats`` does, and say of which kind they are."""
+    """Find the beats of ``[12, n]`` mV as ``beats`` does, and say of which kind they are."""
     known = ~np.isnan(signal)
     present = known[enough := known.sum(axis=1) >= rate_hz]
     if not len(present):
@@ -48,7 +51,8 @@ def find(signal: NDArray[np.float32], rate_hz: float) -> Found:
     found = _sharp(_energy(filled, present, rate_hz), rate_hz)
     if len(found) < FEWEST_BEATS:
         return Found(steady_wave(filled, present, rate_hz), sharp=False)
-    return Found(in_gaps(filled, present, found, rate_hz), sharp=True)
+    places = in_gaps(filled, present, found, rate_hz)
+    return Found(places, sharp=True, paced=paced(signal, places, rate_hz))
 
 
 def _sharp(energy: Trace, rate_hz: float) -> NDArray[np.intp]:
@@ -78,12 +82,23 @@ def _without_t_waves(peaks: NDArray[np.intp], heights: Trace, rate_hz: float) ->
 
 def _energy(filled: Trace, present: NDArray[np.bool_], rate_hz: float) -> Trace:
     """Mean over the leads of each one's QRS-band energy by its own 98th percentile."""
-    band = butterworth(2, _BAND_HZ, btype="band", fs=rate_hz, output="sos")
-    rows = uniform_filter1d(np.abs(sosfiltfilt(band, filled, axis=1)), max(1, int(_SMOOTH_S * rate_hz)), axis=1)
-    scales = np.array([np.percentile(row[known], 98) for row, known in zip(rows, present, strict=True)])
+    rows = uniform_filter1d(
+        np.abs(sosfiltfilt(_band(rate_hz), filled, axis=1)), max(1, int(_SMOOTH_S * rate_hz)), axis=1
+    )
+    scales = np.array([_percentile(row[known], 0.98) for row, known in zip(rows, present, strict=True)])
     rows = np.where(present, np.minimum(rows / np.maximum(scales, 1e-9)[:, None], 2.0), 0.0)
     energy: Trace = rows.sum(axis=0) / np.maximum(present.sum(axis=0), 1)
     return energy
+
+
+def _percentile(values: Trace, share: float) -> float:
+    rank = round(share * (len(values) - 1))
+    return float(np.partition(values, rank)[rank])
+
+
+@cache
+def _band(rate_hz: float) -> Trace:
+    return np.asarray(butterworth(2, _BAND_HZ, btype="band", fs=rate_hz, output="sos"))
 
 
 def _bridged(row: NDArray[np.float32], known: NDArray[np.bool_]) -> Trace:

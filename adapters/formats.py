@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from adapters import dicom, hl7, image, paper, pdf, scp, xml
+from adapters.beats import find
 from adapters.measure import measure
 from adapters.quality import judge
 from adapters.recording import Recording
@@ -54,8 +55,9 @@ def read_file(path: Path, settings: Reading) -> tuple[Ecg, ...]:
 def complete(recording: Recording) -> Ecg:
     """Arrange, measure, judge and draw one recording."""
     signal = arrange(recording)
-    measured = measure(signal, RATE_HZ) if not recording.median_only else Measurements()
-    verdict = judge(signal, recording)
+    found = find(signal, RATE_HZ)
+    measured = measure(signal, RATE_HZ, found) if not recording.median_only else Measurements()
+    verdict = judge(signal, recording, found)
     residual_mv, _ = einthoven(signal)
     holds = {
         ReadWarning.LEADS_DERIVED: bool(derivable(recording)),

@@ -3,10 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.beats import FEWEST_BEATS, beats, find
+from adapters.beats import FEWEST_BEATS, Found, beats, find
 from adapters.delineate import Waves, delineate, untilted
 from adapters.median import Median, median_beat
-from adapters.pacing import paced
 from domain.ecg import LEADS, Measurements
 
 __all__ = ["beats", "measure"]
@@ -18,15 +17,17 @@ _PLAUSIBLE_MS = {"p_ms": (40, 200), "pr_ms": (60, 400), "qrs_ms": (50, 250), "qt
 _I, _II, _AVF = (LEADS.index(name) for name in ("I", "II", "aVF"))
 
 
-def measure(signal: NDArray[np.float32], rate_hz: float) -> Measurements:
+def measure(signal: NDArray[np.float32], rate_hz: float, found: Found | None = None) -> Measurements:
     """Measure ``[12, n]`` in mV: rate in beats a minute, intervals in ms of the median beat, axes in degrees.
+
+    ``found``: its beats, where they are known already.
 
     ``None`` where it cannot be told: no three beats alike, no wave that repeats (P in fibrillation), paced beats
     or a sine wave (all but the rate). QTc by Bazett as carts print it, and by Fridericia, for the mean rate.
     """
-    found = find(signal, rate_hz)
+    found = found or find(signal, rate_hz)
     peaks, rate = found.places, _rate(found.places, rate_hz)
-    if rate is None or not found.sharp or paced(signal, peaks, rate_hz):
+    if rate is None or not found.sharp or found.paced:
         return Measurements(heart_rate_bpm=rate)
     median = median_beat(signal.astype(np.float64), peaks, rate_hz)
     if median is None:

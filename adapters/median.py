@@ -1,6 +1,7 @@
 """One beat over all leads from many: those that look alike, laid upon one another, their median at each instant."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,15 +74,20 @@ def _irregular(peaks: Places) -> float:
 
 
 def _without_wander(signal: Trace, rate_hz: float) -> Trace:
-    sections = butterworth(2, _WANDER_HZ, btype="high", fs=rate_hz, output="sos")
     known = np.isfinite(signal)
     index = np.arange(signal.shape[1])
-    filled = np.zeros(signal.shape)
-    for row, (lead, there) in enumerate(zip(signal, known, strict=True)):
-        if there.any():
-            filled[row] = np.interp(index, index[there], lead[there])
-    flat: Trace = np.where(known, sosfiltfilt(sections, filled, axis=1), np.nan)
+    filled = np.where(known, signal, 0.0)
+    for row in np.flatnonzero(known.any(axis=1) & ~known.all(axis=1)):
+        there = known[row]
+        filled[row] = np.interp(index, index[there], signal[row, there])
+    flat: Trace = sosfiltfilt(_high_pass(rate_hz), filled, axis=1)
+    flat[~known] = np.nan
     return flat
+
+
+@cache
+def _high_pass(rate_hz: float) -> Trace:
+    return np.asarray(butterworth(2, _WANDER_HZ, btype="high", fs=rate_hz, output="sos"))
 
 
 def _cut(flat: Trace, places: Places, before: int, after: int) -> Trace:
@@ -153,8 +159,10 @@ def _whole(beat: Trace) -> tuple[Trace, tuple[int, ...]]:
 
 
 def _bridged(beat: Trace) -> Trace:
+    if np.isfinite(beat).all():
+        return beat
     index = np.arange(beat.shape[1])
-    return np.array([_drawn_out(row, index) for row in beat]) if len(beat) else beat
+    return np.array([_drawn_out(row, index) for row in beat])
 
 
 def _drawn_out(row: Trace, index: Places) -> Trace:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.measure import beats
+from adapters.beats import Found, find
 from adapters.quality.beat import Beat, typical_beat
 from adapters.quality.electrodes import exchanged
 from adapters.quality.limbs import limb_leads
 from adapters.quality.noise import noise, swamped, told
-from adapters.quality.pacing import paced, repeated, rhythmic
+from adapters.quality.repeats import repeated, rhythmic
 from adapters.quality.samples import missing, saturated, short, still
 from adapters.quality.scale import amplitude, calibration_pulse, each_for_itself
 from adapters.recording import Recording
@@ -39,11 +39,11 @@ class Verdict:
     warnings: tuple[ReadWarning, ...]
 
 
-def judge(signal: Signal, recording: Recording) -> Verdict:
-    """Judge ``signal`` (``[12, n]`` in mV at 500 Hz, arranged from ``recording``)."""
-    beat = typical_beat(signal, beats(signal, RATE_HZ))
-    found = noise(signal)
-    is_paced = paced(signal, beat)
+def judge(signal: Signal, recording: Recording, found: Found | None = None) -> Verdict:
+    """Judge ``signal`` (``[12, n]`` in mV at 500 Hz, arranged from ``recording``); ``found``: its beats, if known."""
+    found = found or find(signal, RATE_HZ)
+    beat = typical_beat(signal, found.places)
+    measured = noise(signal)
     defects = [
         *_scanned(recording),
         *_length(signal, recording),
@@ -53,18 +53,18 @@ def judge(signal: Signal, recording: Recording) -> Verdict:
         *amplitude(signal, beat),
         *each_for_itself(recording),
         *calibration_pulse(recording),
-        *swamped(signal, beat, found),
+        *swamped(beat, measured),
         *limb_leads(signal),
     ]
     lost = _no_beats(signal, recording, beat)
     if lost and not defects and not rhythmic(signal):
         defects.append(Defect(reason=Reason.NOISE))
     # A lead already known to be wrong makes its neighbours look wrong too.
-    leads = exchanged(beat, paced=is_paced) if not {one.reason for one in defects} & _SWAMPED_BY else None
+    leads = exchanged(beat, paced=found.paced) if not {one.reason for one in defects} & _SWAMPED_BY else None
     defects += leads.defects if leads else ()
     warnings = {
-        **told(found),
-        ReadWarning.PACED: is_paced,
+        **told(measured),
+        ReadWarning.PACED: found.paced,
         ReadWarning.LEADS_DOUBTFUL: bool(leads and leads.doubted),
         ReadWarning.BEATS_NOT_FOUND: lost,
     }

@@ -23,35 +23,39 @@ INDEPENDENT = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 _ROWS = [LEADS.index(name) for name in INDEPENDENT]
 _CHEST = slice(2, 8)
 
-# Least squares over the typical beats of PTB-XL's even records among 1-250, each brought to one size
+# Least squares over the typical beats of PTB-XL's even records among 1-250 and LUDB's 1-100, each brought to one size
 # (benchmarks/reading/leads.py makes it): row k predicts lead k.
 FROM_OTHERS = np.array(
     [
         # I       II     V1      V2      V3      V4      V5      V6
-        [0.000, -0.196, -0.568, 0.188, 0.207, -0.107, -0.212, 0.751],
-        [-0.236, 0.000, -0.008, -0.037, 0.100, 0.219, -0.234, 0.877],
-        [-0.593, -0.007, 0.000, 0.377, 0.057, 0.017, -0.170, 0.092],
-        [0.625, -0.103, 1.200, 0.000, 0.591, -0.310, 0.475, -0.560],
-        [0.361, 0.145, 0.096, 0.310, 0.000, 0.896, -0.083, -0.522],
-        [-0.095, 0.160, 0.014, -0.082, 0.453, 0.000, 0.947, -0.348],
-        [-0.066, -0.060, -0.051, 0.045, -0.015, 0.334, 0.000, 0.902],
-        [0.188, 0.182, 0.022, -0.042, -0.075, -0.099, 0.724, 0.000],
+        [0.000, -0.193, -0.560, 0.186, 0.204, -0.137, -0.047, 0.576],
+        [-0.255, 0.000, -0.127, -0.024, 0.129, 0.046, -0.080, 0.777],
+        [-0.580, -0.100, 0.000, 0.367, 0.111, -0.021, -0.086, 0.037],
+        [0.552, -0.047, 1.037, 0.000, 0.597, -0.292, 0.281, -0.290],
+        [0.332, 0.159, 0.173, 0.328, 0.000, 0.909, -0.247, -0.354],
+        [-0.122, 0.032, -0.018, -0.089, 0.506, 0.000, 0.884, -0.197],
+        [-0.026, -0.032, -0.038, 0.042, -0.069, 0.442, 0.000, 0.771],
+        [0.228, 0.232, 0.015, -0.037, -0.086, -0.079, 0.657, 0.000],
     ]
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Exchange:
-    """What undoes an exchange, ``[8, 8]`` on the independent leads; the leads that are wrong; and how sure is sure."""
+    """What undoes an exchange, ``[8, 8]`` on the independent leads; the leads that are wrong; and how sure is sure.
+
+    ``certain``: where all leads share their beats, and where they do not, as in a page's columns, or a pacemaker made
+    them and they are unlike others'.
+    """
 
     undo: Matrix
     leads: tuple[str, ...]
-    certain: float
+    certain: tuple[float, float]
 
 
-# Honest records' margins end at: limb leads 0.7, chest leads 0.8 but for three (see docs/reading.md), upside down 1.2,
-# backwards 3.7.
-_CERTAIN, _CERTAIN_NEGATED, _CERTAIN_BACKWARDS = 0.75, 1.5, 4.2
+# The margins of honest records (PTB-XL, LUDB; those refused are named in docs/reading.md) end at: limb leads 1.2,
+# chest leads 0.45, upside down 0 and backwards 0; cut into columns at 2.2, 2.9, 1.3 and 0.9; paced ones at 1.1.
+_LIMBS_CERTAIN, _CHEST_CERTAIN, _NEGATED_CERTAIN, _BACKWARDS_CERTAIN = (1.4, 2.5), (0.5, 3.0), (1.5, 2.5), (3.0, 4.0)
 _LIMB_LEADS = LEADS[:6]
 
 
@@ -59,10 +63,10 @@ def _limbs(i: tuple[float, float], ii: tuple[float, float], leads: tuple[str, ..
     """Leads I and II as sums of the true ones."""
     made = np.eye(8)
     made[0, :2], made[1, :2] = i, ii
-    return Exchange(undo=np.asarray(np.linalg.inv(made), np.float64), leads=leads, certain=_CERTAIN)
+    return Exchange(undo=np.asarray(np.linalg.inv(made), np.float64), leads=leads, certain=_LIMBS_CERTAIN)
 
 
-def _order(order: tuple[int, ...], certain: float) -> Exchange:
+def _order(order: tuple[int, ...], certain: tuple[float, float] = _CHEST_CERTAIN) -> Exchange:
     made = np.eye(8)
     made[_CHEST] = made[_CHEST][list(order)]
     moved = tuple(f"V{place + 1}" for place, lead in enumerate(order) if place != lead)
@@ -77,7 +81,7 @@ def _negated(lead: int) -> Exchange:
     return Exchange(
         undo=np.diag([-1.0 if k == lead else 1.0 for k in range(8)]),
         leads=(INDEPENDENT[lead],),
-        certain=_CERTAIN_NEGATED,
+        certain=_NEGATED_CERTAIN,
     )
 
 
@@ -87,15 +91,14 @@ EXCHANGES = {
     "right arm, left leg": _limbs((1, -1), (0, -1), _LIMB_LEADS),
     "arms and leg in a circle": _limbs((-1, 1), (-1, 0), _LIMB_LEADS),
     "arms and leg in the other circle": _limbs((0, -1), (1, -1), _LIMB_LEADS),
-    **{f"V{a + 1}, V{b + 1}": _order(_swapped(a, b), _CERTAIN) for a, b in combinations(range(6), 2)},
-    "V1 to V6 backwards": _order((5, 4, 3, 2, 1, 0), _CERTAIN_BACKWARDS),
+    **{f"V{a + 1}, V{b + 1}": _order(_swapped(a, b)) for a, b in combinations(range(6), 2)},
+    "V1 to V6 backwards": _order((5, 4, 3, 2, 1, 0), _BACKWARDS_CERTAIN),
     **{f"{INDEPENDENT[lead]} upside down": _negated(lead) for lead in range(2, 8)},
 }
 _UNDO = np.stack([np.eye(8), *(one.undo for one in EXCHANGES.values())])
-_SURE = np.array([one.certain for one in EXCHANGES.values()])
+_CERTAIN = np.array([one.certain for one in EXCHANGES.values()])
 
 _DOUBT = 0.25  # of what is certain
-_APART = 5.0  # leads by different beats, as in a page's columns, or by one or two: so much surer
 _FEW_BEATS = 3
 _GAIN = 3.5  # a chest lead over its prediction, either way: 2.7 in honest records
 _FLAT, _SMOOTH = 0.1, 5  # the smallest of I, II, III over the largest: 0.15 in honest records
@@ -110,15 +113,15 @@ class Suspicion:
 
 
 def exchanged(beat: Beat, *, paced: bool) -> Suspicion:
-    """Judge the electrodes by the typical beat; a paced heart's is unlike others', so it can only raise a doubt."""
+    """Judge the electrodes by the typical beat."""
     leads = beat.typical[_ROWS]
     if np.isnan(leads).any() or not (leads.std(axis=1) > 0).all():
         return Suspicion()
     if leg := _on_the_leg(beat):
         return Suspicion(defects=(leg,))
     covariance = np.asarray(leads @ leads.T / leads.shape[1], np.float64)
-    best, share = _likeliest(covariance, certainty=_APART if _apart(beat.count[_ROWS]) else 1.0)
-    certain = share >= 1 and not paced
+    best, share = _likeliest(covariance, _CERTAIN[:, int(paced or _apart(beat.count[_ROWS]))])
+    certain = share >= 1
     gain = _gain(covariance)
     if gain and not (certain and _gain(best.undo @ covariance @ best.undo.T) is None):  # no exchange explains the sizes
         return Suspicion(defects=(gain,))
@@ -130,10 +133,10 @@ def _apart(count: NDArray[np.intp]) -> bool:
     return bool(count.min() < max(_FEW_BEATS, count.max() - 1))
 
 
-def _likeliest(covariance: Matrix, certainty: float) -> tuple[Exchange, float]:
+def _likeliest(covariance: Matrix, sure: Matrix) -> tuple[Exchange, float]:
     """The likeliest exchange, and how far it is from nothing (0 and less) to certain (1)."""
-    scores = _resemblance(np.einsum("hij,jk,hlk->hil", _UNDO, covariance, _UNDO))
-    shares = (scores[1:] - scores[0]) / (_SURE * certainty)
+    scores = _resemblance(_UNDO @ covariance @ _UNDO.transpose(0, 2, 1))
+    shares = (scores[1:] - scores[0]) / sure
     best = int(shares.argmax())
     return list(EXCHANGES.values())[best], float(shares[best])
 

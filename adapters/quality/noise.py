@@ -71,7 +71,7 @@ def _mains(rows: Trace) -> Trace:
     return np.asarray(2 * np.sqrt(worst / (rows.shape[1] * (window**2).sum())), np.float64)
 
 
-def swamped(signal: Signal, beat: Beat, found: Noise) -> list[Defect]:
+def swamped(beat: Beat, found: Noise) -> list[Defect]:
     """Leads in which no beat can be made out, or which wander over their neighbours' rows."""
     with np.errstate(invalid="ignore"):
         share = beat.rest_mv / beat.typical.std(axis=1)

@@ -18,12 +18,13 @@ _RAIL_S, _RAIL_LONG_S = 0.008, 0.2  # at the same extreme value: this long twice
 
 def missing(signal: Signal) -> list[Defect]:
     """Leads without a sample, and leads that are an exact copy of another: of those, one trace is missing."""
-    alike: dict[bytes, list[str]] = {}
     named = {name for name, row in zip(LEADS, signal, strict=True) if np.isnan(row).all()}
-    for name, row in zip(LEADS, signal, strict=True):
-        if name not in named and np.nanmax(row) - np.nanmin(row) > _FLAT_MV:
-            alike.setdefault(row.tobytes(), []).append(name)
-    named |= {name for names in alike.values() if len(names) > 1 for name in names}
+    alike: dict[bytes, list[int]] = {}
+    for lead, row in enumerate(signal):
+        alike.setdefault(row.tobytes(), []).append(lead)
+    for leads in alike.values():
+        if len(leads) > 1 and span(signal[leads[0]]) > _FLAT_MV:
+            named |= {LEADS[lead] for lead in leads}
     return [Defect(reason=Reason.LEAD_MISSING, leads=tuple(name for name in LEADS if name in named))] if named else []
 
 
@@ -55,9 +56,8 @@ def short(signal: Signal) -> Defect | None:
 
 def _longest_s(row: Signal) -> float:
     """The longest stretch without a gap."""
-    steps = np.diff(np.concatenate(([0], ~np.isnan(row), [0])).astype(np.int8))
-    runs = np.flatnonzero(steps == -1) - np.flatnonzero(steps == 1)
-    return float(runs.max(initial=0) / RATE_HZ)
+    gaps = np.flatnonzero(np.isnan(row))
+    return float(np.diff(gaps, prepend=-1, append=len(row)).max() - 1) / RATE_HZ
 
 
 def saturated(recording: Recording) -> list[Defect]:

@@ -19,7 +19,7 @@ _ALIKE = 1e-4  # of one lead's range or deviation from another's; a heart's lead
 _PULSE_MV, _PULSE_OFF_MV = 1.0, 0.1
 _PULSE_S = 0.06, 0.42  # 0.1 to 0.4 s as carts draw it
 _EDGE_S = 1.2  # carts put it before the first beat or after the last
-_STEP_S = 0.008  # a pulse has risen, or fallen, within this time
+_FOOT_S = 0.012  # from the pulse: it has risen, or fallen, within this time
 _LEVEL_MV = 0.02  # what a pulse's top may move from sample to sample, and half of what it may in all
 
 
@@ -76,19 +76,13 @@ def _rectangle(part: Samples, rate_hz: float) -> bool:
     """Whether the trace rests a millivolt over where it is just before and just after, for a pulse's length."""
     still = np.concatenate(([0], np.abs(np.diff(part)) < _LEVEL_MV, [0])).astype(np.int8)
     starts, ends = np.flatnonzero(np.diff(still) == 1), np.flatnonzero(np.diff(still) == -1) + 1
-    step = max(1, round(_STEP_S * rate_hz))
     shortest, longest = (seconds * rate_hz for seconds in _PULSE_S)
-    return any(
-        _stands(
-            part[start:end], part[max(0, start - 2 * step) : max(0, start - step)], part[end + step : end + 2 * step]
-        )
-        for start, end in zip(starts, ends, strict=True)
-        if shortest <= end - start <= longest
-    )
+    long = (ends - starts >= shortest) & (ends - starts <= longest)
+    return any(_stands(part, start, end, rate_hz) for start, end in zip(starts[long], ends[long], strict=True))
 
 
-def _stands(top: Samples, before: Samples, after: Samples) -> bool:
-    feet = [foot for foot in (before, after) if len(foot)]  # one is missing where the recording begins or ends with it
-    if not feet or np.ptp(top) > 2 * _LEVEL_MV:
-        return False
-    return all(abs(np.median(top) - np.median(foot) - _PULSE_MV) < _PULSE_OFF_MV for foot in feet)
+def _stands(part: Samples, start: int, end: int, rate_hz: float) -> bool:
+    foot = max(1, round(_FOOT_S * rate_hz))
+    feet = [part[at] for at in (start - foot, end - 1 + foot) if 0 <= at < len(part)]  # it may begin or end with one
+    alone = bool(feet) and all(abs(part[start] - level - _PULSE_MV) < _PULSE_OFF_MV for level in feet)
+    return alone and bool(np.ptp(part[start:end]) <= 2 * _LEVEL_MV)

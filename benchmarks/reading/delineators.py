@@ -7,10 +7,9 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.beats import beats
+from adapters.beats import find
 from adapters.delineate import delineate
 from adapters.median import median_beat
-from adapters.pacing import paced
 from benchmarks.reading.ludb import EDGES
 from domain.ecg import RATE_HZ
 
@@ -20,8 +19,8 @@ Edges = dict[str, NDArray[np.float64]]
 
 def ours(signal: Signal) -> Edges:
     """Each edge of the median beat, laid on every beat it was made of; empty where it is left open."""
-    peaks = beats(signal, RATE_HZ)
-    median = None if paced(signal, peaks, RATE_HZ) else median_beat(signal.astype(np.float64), peaks, RATE_HZ)
+    found = find(signal, RATE_HZ)
+    median = None if found.paced else median_beat(signal.astype(np.float64), found.places, RATE_HZ)
     waves = None if median is None else delineate(median)
     if median is None or waves is None:
         return {edge: np.empty(0) for edge in EDGES}

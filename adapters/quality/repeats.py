@@ -1,56 +1,18 @@
-"""What a pacemaker or a program put between the beats: spikes, and one beat over and over."""
+"""One beat over and over, as a program makes of a median; and whether what has no QRS complexes has a rhythm."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
-from adapters.quality.beat import Beat
 from adapters.recording import Recording, Samples
 from domain.ecg import LEADS, RATE_HZ
 
 Signal = NDArray[np.float32]
 
-_WIDE, _GROUND = 3, 10  # samples to either side: a pacing pulse of 2 ms is gone within 6 ms, a QRS is not within 20
-_SPIKE_MV, _OVER_GROUND, _LEADS = 0.1, 2.0, 2
-_BEFORE = 8, 125  # samples from a spike to the centre of the QRS: 16 to 250 ms
-_STEADY = 6  # samples the distance may differ from beat to beat
-_SHARE = 0.5  # of the beats: 0.8 to 0.9 in paced ones (PTB-XL 3 of 3, LUDB 6 of 8); 0.4 at the most in the other 339
-
 _SHORTEST_S, _CYCLE_S = 5.0, (0.3, 2.0)
 _SAME, _ALMOST_ALL = 1e-3, 0.9  # of a lead's deviation; honest beats differ by 0.05 and more
 _RHYTHM = 0.5  # of the power of leads without drift, mains and muscle
 _NO_MAINS = RATE_HZ // 10
-
-
-def paced(signal: Signal, beat: Beat) -> bool:
-    """Whether spikes stand at one distance before half of the beats, in two leads or more."""
-    spikes = _spikes(signal)
-    ahead = [
-        centre - spikes[(spikes < centre - _BEFORE[0]) & (spikes > centre - _BEFORE[1])] for centre in beat.centres
-    ]
-    if not any(map(len, ahead)):
-        return False
-    most = max(
-        sum(bool((np.abs(distances - lag) <= _STEADY).any()) for distances in ahead)
-        for lag in range(_BEFORE[0], _BEFORE[1], 4)
-    )
-    return most >= _SHARE * len(beat.centres)
-
-
-def _spikes(signal: Signal) -> NDArray[np.intp]:
-    """Samples that stand out from those 6 ms to either side by more than those do from their surroundings."""
-    inner = slice(_GROUND, signal.shape[1] - _GROUND)
-    height = np.abs(signal[:, inner] - (_moved(signal, -_WIDE) + _moved(signal, _WIDE)) / 2)
-    tall = (height > _SPIKE_MV).sum(axis=0) >= _LEADS
-    places = np.flatnonzero(tall) + _GROUND  # few: only there the ground is looked at
-    before = np.abs(signal[:, places - _WIDE] - signal[:, places - _GROUND])
-    after = np.abs(signal[:, places + _WIDE] - signal[:, places + _GROUND])
-    sharp = (height[:, tall] > _SPIKE_MV) & (height[:, tall] > _OVER_GROUND * (before + after))
-    return np.asarray(places[sharp.sum(axis=0) >= _LEADS], np.intp)
-
-
-def _moved(signal: Signal, by: int) -> Signal:
-    return signal[:, _GROUND + by : signal.shape[1] - _GROUND + by]
 
 
 def repeated(recording: Recording) -> bool:
