@@ -1,7 +1,7 @@
 """Models' answers as columns: what thresholds are tried on."""
 
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,6 @@ class Scores:
 
     def at(self, rows: NDArray[np.generic]) -> Self:
         """Only these rows."""
-        columns = {one.name: getattr(self, one.name) for one in fields(self)}
-        return type(self)(
-            **{name: column.at(rows) if isinstance(column, Words) else column[rows] for name, column in columns.items()}
-        )
+        columns: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
+        kept = {name: one.at(rows) if isinstance(one, Words) else one[rows] for name, one in columns.items()}
+        return type(self)(**kept)

@@ -88,7 +88,9 @@ def _column(values: Sequence[Any], known: dict[str, int] | None) -> Any:
 
 def _scores(columns: dict[str, Any], known: dict[str, dict[str, int]]) -> Scores:
     order = np.argsort(columns["id"], kind="stable")
-    words = {name: Words(codes=columns[name][order].astype(np.int32), names=tuple(known[name])) for name in _WORDS}
+    words: dict[str, Any] = {
+        name: Words(codes=columns[name][order].astype(np.int32), names=tuple(known[name])) for name in _WORDS
+    }
     ints = {to: columns[name][order].astype(np.int64) for name, to in (_INTS | _TIMES).items()}
     return Scores(
         **words,
@@ -141,7 +143,8 @@ def _earlier(row: sa.Row[Any]) -> Earlier:
         door=row.door,
         paced=row.paced,
     )
-    return Earlier(model=row.model, output=row.output, value=row.value, context=context)
+    shadow = row.mode == Mode.SHADOW
+    return Earlier(model=row.model, output=row.output, value=row.value, context=context, shadow=shadow)
 
 
 def _plain(text: str) -> str:
