@@ -59,9 +59,9 @@ def compose(text: str, name: str, main: str) -> Document:
     try:
         loader = yaml.SafeLoader(text)
         loader.name = name
-        return Document(name=name, root=loader.get_single_node())  # type: ignore[no-untyped-call]
+        return Document(name=name, root=loader.get_single_node())
     except ReaderError as error:
-        where = line_of(yaml.Mark(name, 0, text.count("\n", 0, error.position), 0, None, None), main)
+        where = line_of(yaml.Mark(name, 0, text.count("\n", 0, error.position), 0, None, 0), main)
         raise InvalidConfiguration((Mistake(where, "not YAML: a control character", "remove it"),)) from error
     except yaml.YAMLError as error:
         raise InvalidConfiguration((_not_yaml(error, name, main),)) from error

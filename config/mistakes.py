@@ -1,6 +1,6 @@
 """What is wrong with a configuration: where it stands, what it is, what would be right; never the value itself."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,6 +120,6 @@ _WORDS: tuple[tuple[set[str], Callable[[Mapping[str, Any]], tuple[str, str]]], .
 )
 
 
-def once(mistakes: Iterator[Mistake]) -> tuple[Mistake, ...]:
+def once(mistakes: Iterable[Mistake]) -> tuple[Mistake, ...]:
     """Each mistake once, in order: of a value that could be of two types, pydantic reports both."""
     return tuple(dict.fromkeys(mistakes))

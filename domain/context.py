@@ -21,12 +21,13 @@ class Context:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Earlier:
-    """An answer of a model to an earlier ECG of the same person."""
+    """An answer of a model to an earlier ECG of the same person; ``shadow``: it was one that nobody hears of."""
 
     model: str
     output: str
     value: float
     context: Context
+    shadow: bool = False
 
 
 def context_of(ecg: Ecg, source: str, received_at: datetime, decided_at: datetime) -> Context:

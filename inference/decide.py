@@ -64,7 +64,8 @@ def thresholds_sha256(thresholds: Thresholds) -> str:
 
 def assess(score: Score, thresholds: Thresholds, context: Context, earlier: Sequence[Earlier] = ()) -> Assessment:
     """Give one score its level and its severity; what was said of other ECGs before may keep a level."""
-    mine = [one for one in earlier if (one.model, one.output) == (score.model, score.output)]
+    whose = (score.model, score.output, score.mode is Mode.SHADOW)  # it may have the name of what it shall replace
+    mine = [one for one in earlier if (one.model, one.output, one.shadow) == whose]
     step, rule = step_of(score.value, thresholds, score.output, context, mine)
     if step is None:
         return Assessment(score=score, level="normal", severity=Severity.NORMAL, rule=rule)

@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 import pytest
 
 from adapters import formats
-from config.schema import Reading, Settings
+from config.schema import Reading, Settings, Thresholds
 from domain.arrival import Arrival, Format
+from domain.context import Earlier, context_of
 from domain.finding import Abstention, Mode, Output, Score, Severity, Status
 from domain.outcome import Outcome, Settlement
 from domain.reason import Reason
 from ecgd.pipeline import process
+from inference.decide import assess
 from simulator.sample import real_dicom
 from store.facts import facts
 
@@ -70,3 +72,14 @@ def test_a_model_that_reports_counts_for_severity_and_never_alerts(ecg) -> None:
     assert (reports.findings[0].severity, reports.outgoing) == (Severity.CRITICAL, ())
     alerts = settled(ecg, CALM, replace(ALARMED, mode=Mode.ALERT))
     assert [each.channel for each in alerts.outgoing] == ["webhook:pager"]
+
+
+@pytest.mark.parametrize("mode", [Mode.SHADOW, Mode.ALERT])
+def test_a_level_is_kept_by_what_the_same_model_said_and_not_by_its_shadow_of_the_same_name(ecg, mode) -> None:
+    thresholds = Thresholds.model_validate({"hysteresis": {"arrest": 0.02}})
+    here = context_of(ecg, "dicom:A", NOW, NOW)
+    before = Earlier(model="m", output="arrest", value=0.9, context=here, shadow=mode is Mode.SHADOW)
+    falling = replace(CALM, value=0.19)
+    assert assess(falling, thresholds, here, [before]).level == ("moderate" if mode is Mode.SHADOW else "high")
+    other = replace(falling, mode=Mode.SHADOW)
+    assert assess(other, thresholds, here, [before]).level == ("high" if mode is Mode.SHADOW else "moderate")
