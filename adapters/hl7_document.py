@@ -1,8 +1,8 @@
-"""PDF documents in OBX: type ED as the standard has it, and as senders spell it (HL7 v2.5.1 2.A.24).
+"""Documents in OBX: type ED as the standard has it, and as senders spell it (HL7 v2.5.1 2.A.24).
 
 ``^application^pdf^Base64^JVBER...``, ``^^PDF^Base64^...``, ``CUH^IM^PDF^Base64^...``, ``^^^^JVBER...``; base64 broken
-into lines, by escapes or as repetitions; hexadecimal. What counts is the document: it says itself that it is a PDF.
-References (RP) are not fetched.
+into lines, by escapes or as repetitions; hexadecimal. What counts is the document: it says itself what it is. Where a
+group has no PDF, another format that is read counts: an ECG's XML, a picture of a page. A logo beside a PDF does not.
 """
 
 import base64
@@ -11,24 +11,30 @@ import re
 from collections.abc import Sequence
 
 from adapters.hl7_observation import Row
+from domain.arrival import Format, sniff
 from domain.errors import Rejected
 from domain.reason import Reason
 
 _BLANKS = str.maketrans("", "", " \t\r\n")
 _BREAK = re.compile(r"\\(?:\.[a-z]{2}[^\\]{0,8}|X(?:0D|0A|20|09|0d|0a)+)\\")
-_HEAD = 1024  # ISO 32000-1 annex H.3.4.1: the header is within the first 1,024 bytes
+_HEX_PDF = "25504446"
+_OTHERS = {Format.DICOM, Format.XML, Format.SCP, Format.IMAGE}
 _MOST_DOCUMENTS = 8
 _SMALLEST = 1000  # characters; less is a placeholder, not a page
 
 
 def documents(rows: Sequence[Row]) -> tuple[bytes, ...]:
-    """Return a group's PDFs, each once. Raises ``Rejected`` when one is announced and cannot be decoded."""
+    """Return a group's PDFs, each once, or where it has none its documents in another format that is read.
+
+    Raises ``Rejected`` when a PDF is announced and cannot be decoded.
+    """
     found = dict.fromkeys(document for row in rows if (document := _document(row)) is not None)
-    return tuple(found)[:_MOST_DOCUMENTS]
+    pages = [document for document in found if sniff(document) is Format.PDF]
+    return tuple(pages or found)[:_MOST_DOCUMENTS]
 
 
 def holds_other(rows: Sequence[Row]) -> bool:
-    """Whether there is an embedded document that is no PDF, a picture perhaps of an ECG: somebody should look."""
+    """Whether there is an embedded document of a kind that is not read: somebody should look."""
     return any(row.type == "ED" and len(row[5]) > _SMALLEST for row in rows)
 
 
@@ -41,8 +47,10 @@ def _document(row: Row) -> bytes | None:
     parts = value.split(row.separators.component)
     data = _bare(max(parts, key=len), row)
     announced = any(row.separators.unescaped(part).strip().casefold().endswith("pdf") for part in parts[:4])
-    content = _decoded(data, hexadecimal=any(part.strip().casefold() == "hex" for part in parts[:4]))
-    if content is not None and b"%PDF-" in content[:_HEAD]:
+    hexadecimal = any(part.strip().casefold() == "hex" for part in parts[:4]) or data.startswith(_HEX_PDF)
+    content = _decoded(data, hexadecimal=hexadecimal)
+    kind = sniff(content) if content else None
+    if kind is Format.PDF or (kind in _OTHERS and len(value) > _SMALLEST):
         return content
     if announced:
         raise Rejected(Reason.UNDECODABLE, "an embedded PDF cannot be decoded")

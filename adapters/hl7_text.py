@@ -37,7 +37,7 @@ def decode(payload: bytes, agreed: str | None) -> Decoded:
 
     Of several in MSH-18 the first that is not plain ASCII and fits counts: senders name ASCII first by habit.
     """
-    if (codec := _by_zeros(payload)) is not None:
+    if (codec := wide(payload)) is not None:
         return Decoded(payload.decode(codec, "replace").lstrip("\ufeff"))
     marked = ("utf-8",) if payload.startswith(codecs.BOM_UTF8) else ()
     payload = payload.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n\t ")
@@ -73,7 +73,7 @@ def _codec(name: str) -> str | None:
     return found.name if found._is_text_encoding else None
 
 
-def _by_zeros(payload: bytes) -> str | None:
+def wide(payload: bytes) -> str | None:
     """UTF-16 and UTF-32 show in their byte order mark or in the zeros beside ``M`` of MSH."""
     start = payload[:8].lstrip(b"\r\n")[:4]
     for mark, codec in (

@@ -2,9 +2,9 @@
 
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, HttpUrl, model_validator
 
 from config.base import Charset, Port, Strict, TimeZone, Tls
 
@@ -73,6 +73,28 @@ class Doors(Strict):
     folder: FolderDoor | None = None
 
 
+class References(Strict):
+    """Where an ECG may be fetched that an HL7 message only points to (OBX type RP); nowhere else, and never by default.
+
+    A reference is fetched when it begins with one of ``allow``, host, port and path compared whole.
+    """
+
+    allow: tuple[HttpUrl, ...] = Field(min_length=1, description="e.g. https://muse.hospital/museweb/")
+    plain_http: bool = Field(False, description="also where neither the sender nor the bytes can be trusted")
+    ca: Path | None = Field(None, description="the hospital's CA; absent: the system's")
+    max_mib: int = Field(32, ge=1, le=512)
+    timeout_s: float = Field(30, gt=0, le=300, description="for the whole document")
+    missing_s: float = Field(900, ge=0, le=86400, description="how long a 404 may mean that it is not written yet")
+
+    @model_validator(mode="after")
+    def _secure(self) -> Self:
+        if not self.plain_http and any(url.scheme != "https" for url in self.allow):
+            raise ValueError("http is neither secret nor certain: write https, or plain_http: true beside it")
+        if any(url.query or url.fragment or url.username for url in self.allow):
+            raise ValueError("an allowed address is a host and a path, without ?, # or a user")
+        return self
+
+
 class Reading(Strict):
     """Bounds on the child process that parses untrusted bytes, and what a file leaves unsaid."""
 
@@ -80,3 +102,4 @@ class Reading(Strict):
     memory_mib: int = Field(2048, ge=256)
     timezone: TimeZone = Field("UTC", description="zone of times that come without one")
     hl7_senders: tuple[Hl7Sender, ...] = Field((), description="what is agreed with whom; the first match counts")
+    references: References | None = Field(None, description="absent: what messages point to is not fetched")

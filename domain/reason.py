@@ -23,6 +23,7 @@ class Reason(StrEnum):
     PAGE_NOT_UNDERSTOOD = "page_not_understood"
     PAGE_NOT_CALIBRATED = "page_not_calibrated"
     TOO_LARGE = "too_large"
+    REFERENCE_NOT_ALLOWED = "reference_not_allowed"
     READER_TIMEOUT = "reader_timeout"
     READER_MEMORY = "reader_memory"
     READER_CRASHED = "reader_crashed"
@@ -60,6 +61,7 @@ class Reason(StrEnum):
     PATIENT_UNKNOWN = "patient_unknown"
     AMBIGUOUS_MATCH = "ambiguous_match"
     EXPIRED = "expired"
+    REFERENCE_MISSING = "reference_missing"
     NO_SUCH_CHANNEL = "no_such_channel"
     # passing: tried again
     STORE_UNAVAILABLE = "store_unavailable"

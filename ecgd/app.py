@@ -34,6 +34,8 @@ from ecgd.schedule import schedule
 from store.database import Database, migrate, open_database
 
 if TYPE_CHECKING:
+    from delivery.channels import Sender
+    from ecgd.pipeline import Read
     from ecgd.reload import Reload
 
 log = structlog.get_logger()
@@ -117,7 +119,7 @@ def work(settings: Settings, config: Path) -> None:
         stack.callback(schedule({"configuration": (EVERY_S, reload.look)}).shutdown)
         queue = JobQueue(
             jobs,
-            read=reader.read,
+            read=_asking(reader.read, settings, database, stack),
             score=partial(shadows.beside, scorer.score) if shadows else scorer.score,
             settings=settings,
             clock=now,
@@ -131,6 +133,33 @@ def work(settings: Settings, config: Path) -> None:
         if queue.is_stuck:  # a fresh process may do what this one cannot
             log.error("stuck")
             raise SystemExit(1)
+
+
+def _asking(read: "Read", settings: Settings, database: Database, stack: ExitStack) -> "Read":
+    """``read``, and where messages may point to an ECG, a request for it in the outbox."""
+    if settings.reading.references is None:
+        return read
+    from ecgd.references import asking
+    from store.outbox import Outbox
+
+    outbox = Outbox(database, settings.store, now)
+    stack.callback(outbox.close)
+    return asking(read, outbox.put, settings.reading.references, now)
+
+
+def _fetching(settings: Settings, database: Database, stack: ExitStack) -> dict[str, "Sender"]:
+    """The channel that fetches what messages point to, where that is allowed."""
+    if settings.reading.references is None:
+        return {}
+    from delivery.reference import Fetcher
+    from ecgd.references import CHANNEL, ReferenceSender
+    from store.inbox import Inbox
+    from store.memory import Memory
+
+    inbox = Inbox(database, same_content=lambda *_: False, settings=settings.store, clock=now)
+    stack.callback(inbox.close)
+    fetcher = Fetcher(settings.reading.references, clock=now)
+    return {CHANNEL: ReferenceSender(fetcher, Memory(database), inbox.accept)}
 
 
 def _reloading(config: Path, settings: Settings, database: Database, health: Health) -> "Reload":
@@ -163,7 +192,7 @@ def deliver(settings: Settings) -> None:
     from store.outbox import Outbox
 
     with _role("deliver", settings, settings.health.deliver_port) as (stack, database, health, stop):
-        channels = senders(settings)
+        channels = senders(settings) | _fetching(settings, database, stack)
         queues = []
         for channel, sender in channels.items():
             stack.callback(sender.close)

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from domain.arrival import Arrival, Format
 from domain.context import Earlier
 from domain.ecg import Identifier
 from domain.outgoing import RESULTS
@@ -22,6 +23,7 @@ from store.tables import (
     EPOCH,
     RETRACTED,
     JobState,
+    arrivals,
     MessageState,
     attachments,
     findings,
@@ -93,6 +95,18 @@ class Memory:
         with self._database.read() as connection:
             body = connection.execute(sa.select(outbox.c.body).where(outbox.c.key == key)).scalar()
         return None if body is None else bytes(body)
+
+    def arrival(self, key: str) -> Arrival | None:
+        """What came under a key."""
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(arrivals).where(arrivals.c.key == key)).one_or_none()
+        return row and Arrival(
+            key=row.key,
+            format=Format(row.format),
+            payload=bytes(row.payload),
+            source=row.source,
+            received_at=row.received_at,
+        )
 
     def attached(self, arrival_id: int) -> tuple[Attachment, ...]:
         """Whose an arrival's ECGs were said to be, the last word last."""

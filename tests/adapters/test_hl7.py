@@ -21,6 +21,7 @@ from domain.arrival import Format
 from domain.ecg import LEADS, Identifier, Measurements, Patient, ReadWarning, Sex
 from domain.errors import Rejected
 from domain.reason import Reason
+from simulator.files import write_aecg, write_dicom, write_scp
 from simulator.oru import Envelope, write_oru_na
 from simulator.patient import SyntheticPatient
 
@@ -451,6 +452,7 @@ LINES = [BASE64[i : i + 76] for i in range(0, len(BASE64), 76)]
         ("ED", "^application^pdf^Base64^" + BASE64.rstrip("=")),
         ("ED", "^application^pdf^Base64^data:application/pdf;base64," + BASE64),
         ("ED", "^application^pdf^Hex^" + DOCUMENT.hex().upper()),
+        ("ED", "^application^pdf^^" + DOCUMENT.hex()),
     ],
 )
 def test_a_document_is_found_however_it_is_spelt(kind: str, value: str) -> None:
@@ -474,11 +476,30 @@ def test_a_damaged_document_is_said_to_be_one() -> None:
     assert reason("OBX|1|ED|PDF^Report||^application^pdf^Base64^JVBERi0xLj!||||||F") is Reason.UNDECODABLE
 
 
-def test_a_document_that_is_no_pdf_is_set_aside_for_a_person_unless_there_is_a_waveform() -> None:
-    picture = "OBX|1|ED|IMG^Report||^IM^JPEG^Base64^" + "/9j/" * 500 + "||||||F"
+def test_a_document_of_a_kind_that_is_not_read_is_set_aside_for_a_person_unless_there_is_a_waveform() -> None:
+    picture = "OBX|1|ED|IMG^Report||^IM^TIFF^Base64^" + "SUkqAAgA" * 500 + "||||||F"
     assert reason(picture) is Reason.UNSUPPORTED_OBJECT
     assert wave(picture).samples == 3
     assert read(message("OBX|1|ED|IMG^Logo||^IM^GIF^Base64^R0lG||||||F")) == ()
+
+
+def embedded(content: bytes, kind: str) -> str:
+    return f"OBX|1|ED|ECG^Report||^AP^{kind}^Base64^{base64.b64encode(content).decode()}||||||F"
+
+
+def test_where_there_is_no_pdf_another_format_that_is_read_is_told_by_its_bytes() -> None:
+    signal = np.sin(np.arange(600) / 20) * np.ones((12, 1))
+    person = SyntheticPatient.seeded(3)
+    for write in (write_aecg, write_scp, write_dicom):
+        content = write(signal, 500, person, acquired_at=datetime(2024, 1, 2, tzinfo=UTC))
+        recording = one(embedded(content, "octet-stream"), head=(f"PID|1||{person.id}||O^A", OBR))
+        assert (recording.format, recording.patient.family, recording.instance) == (Format.HL7, "O", "M1")
+        np.testing.assert_allclose(recording.leads["II"], signal[1], atol=0.003)
+
+
+def test_a_logo_beside_a_pdf_is_not_taken_for_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pdf, "read", page_of)
+    assert one(embedded(b"\x89PNG\r\n\x1a\n" + bytes(3000), "png"), PAGE).rate_hz == 100
 
 
 def page_of(payload: bytes, source: str, settings: Reading) -> tuple[Recording, ...]:
@@ -581,7 +602,7 @@ def test_a_single_page_has_the_message_s_time_and_says_when_it_prints_another(
 # no ECG, no message, much message
 
 
-def test_a_reference_is_not_fetched_and_a_message_without_an_ecg_holds_none() -> None:
+def test_a_reference_alone_is_no_ecg_and_a_message_without_an_ecg_holds_none() -> None:
     link = "OBX|27|RP|MUSEWebURL||http://muse/museweb.dll?ID=1\\T\\OutputType=PDF\\T\\Ext=PDF||||||F"
     assert read(message(*MUSE, link)) == ()
 
