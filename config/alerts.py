@@ -1,46 +1,209 @@
-"""Who hears of a critical finding."""
+"""Who hears of a critical finding, when, again, and who hears next when nobody answers."""
 
+import re
+from datetime import time
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, HttpUrl, model_validator
+from pydantic import AfterValidator, Field, HttpUrl, model_validator
 
-from config.base import Name, Port, Strict
+from config.base import Name, Port, Strict, TimeZone
+from config.secrets import Secret
+
+Content = Literal["none", "minimal", "identified"]
+Channel = Annotated[
+    str,
+    Field(
+        pattern=r"^(webhook|smtp|apprise|fhir|hl7v2):[a-z][a-z0-9_-]{0,31}$",
+        description="kind:name of a channel, or of a destination (fhir: a Communication, hl7v2: an ORU)",
+    ),
+]
+_HOURS = re.compile(r"^([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)$")
 
 
-class Webhook(Strict):
-    """An alert as JSON by POST, signed (``X-Ecgd-Signature: sha256=...``) when ``secret_file`` is set."""
+def _hours(text: str) -> str:
+    found = _HOURS.match(text)
+    if found is None or found[1] + found[2] == found[3] + found[4]:
+        raise ValueError('hours are written as "19:00-07:00", from and until, in alerts.timezone')
+    return text
+
+
+def span(hours: str) -> tuple[time, time]:
+    """From when until when; the end is not part of it, and a night goes over midnight."""
+    start, _, end = hours.partition("-")
+    return time.fromisoformat(start), time.fromisoformat(end)
+
+
+class _Told(Strict):
+    """What a channel may carry. ``safe: false``: strangers may read it, so no content at all."""
 
     name: Name
+    content: Content = Field("minimal", description="none: only that there is an alert; identified: record number too")
+    safe: bool = True
+
+    @model_validator(mode="after")
+    def _nothing_where_unsafe(self) -> Self:
+        if not self.safe and self.content != "none":
+            raise ValueError("a channel that is not safe carries nothing of a patient: write content: none")
+        return self
+
+
+class Webhook(_Told):
+    """An alert as JSON by POST, signed (``X-Ecgd-Signature: sha256=...``) when ``secret_file`` is set."""
+
     url: HttpUrl
-    secret_file: Path | None = None
+    secret_file: Secret | None = None
     timeout_s: float = Field(10, gt=0, le=60)
 
 
-class Smtp(Strict):
-    """An alert by mail; minimum content, no names."""
+class Smtp(_Told):
+    """An alert by mail; no names."""
 
-    name: Name
     host: str
     port: Port = 25
     starttls: bool = False
     username: str | None = None
-    secret_file: Path | None = None
+    secret_file: Secret | None = None
     sender: str
     recipients: tuple[str, ...] = Field(min_length=1)
     timeout_s: float = Field(20, gt=0, le=120)
 
 
+class Apprise(_Told):
+    """A pager, SMS or chat through apprise; its URL holds a secret and stands in a file. Not safe unless said so."""
+
+    url_file: Secret = Field(description="one apprise URL a line, e.g. pagerduty://key@api")
+    timeout_s: float = Field(20, gt=0, le=120)
+    content: Content = "none"
+    safe: bool = False
+
+
+class Step(Strict):
+    """Channels that are told together, ``after_s`` after the alert while nobody has acknowledged it."""
+
+    to: tuple[Channel, ...] = Field(min_length=1)
+    after_s: float = Field(0, ge=0, le=86400)
+
+
+class Route(Strict):
+    """Who hears of which alerts; the first route that matches is taken. An empty list matches all."""
+
+    name: Name
+    severities: tuple[Literal["abnormal", "critical"], ...] = Field(("critical",), min_length=1)
+    units: tuple[str, ...] = Field((), description="patterns of the unit the patient is in now, e.g. ED*")
+    hours: Annotated[str, AfterValidator(_hours)] | None = Field(None, description='"19:00-07:00"')
+    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = ()
+    models: tuple[str, ...] = ()
+    risks: tuple[Literal["arrest", "potassium_high", "potassium_low"], ...] = ()
+    steps: tuple[Step, ...] = Field(min_length=1, description="the chain of escalation; the first at once")
+    repeat_s: float | None = Field(None, ge=30, le=86400, description="again while unacknowledged; absent: never")
+    repeats: int = Field(3, ge=1, le=100, description="how often at most")
+    operations_after_s: float | None = Field(None, gt=0, le=86400, description="unacknowledged: tell operations too")
+
+    @property
+    def takes_every_critical(self) -> bool:
+        """Whether no critical alert passes it by."""
+        narrow = self.units or self.hours or self.days or self.models or self.risks
+        return not narrow and "critical" in self.severities
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        times = [step.after_s for step in self.steps]
+        if times[0] != 0:
+            raise ValueError("the first step is told at once: leave its after_s out")
+        if times != sorted(set(times)):
+            raise ValueError("each step's after_s must be greater than the one before")
+        if self.operations_after_s is not None and self.operations_after_s <= times[-1]:
+            raise ValueError("operations_after_s must be greater than the last step's after_s")
+        return self
+
+
+class Storm(Strict):
+    """More than ``most`` messages to one channel within ``within_s``: from then on one summary in ``summary_s``."""
+
+    most: int = Field(10, ge=1)
+    within_s: float = Field(60, gt=0, le=3600)
+    summary_s: float = Field(15, gt=0, le=60, description="the longest an alert waits in a storm")
+    call_s: float = Field(600, gt=0, le=86400, description="operations are called again after this")
+
+
+class Worse(Strict):
+    """By how much a later value must be worse to alert again while an alert is open."""
+
+    arrest: float = Field(0.1, gt=0, le=1)
+    potassium: float = Field(0.5, gt=0, le=5, description="mmol/L")
+
+
+class Acknowledge(Strict):
+    """A page where the signed link of a message leads: it shows a button, and only the button acknowledges."""
+
+    url: HttpUrl = Field(description="where recipients reach the page, e.g. https://ecg.hospital/")
+    key_file: Secret = Field(description="at least 32 random bytes in hexadecimal; renewing it ends all links")
+    bind: str = "127.0.0.1"
+    port: Port = 9464
+    certificate: Path | None = Field(None, description="TLS, with key; absent: behind a proxy that has it")
+    key: Path | None = None
+
+    @model_validator(mode="after")
+    def _pair(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together")
+        return self
+
+
 class Alerts(Strict):
-    """Who hears of a critical finding. An alert older than ``expire_s`` misleads and is buried, loudly."""
+    """Who hears of a critical finding. An alert older than ``expire_s`` misleads and is over."""
 
     webhooks: tuple[Webhook, ...] = ()
     smtp: tuple[Smtp, ...] = ()
+    apprise: tuple[Apprise, ...] = ()
+    routes: tuple[Route, ...] = Field((), description="empty: every channel at once")
+    operations: tuple[Channel, ...] = Field((), description="who hears of storms, budgets, and alerts nobody took")
+    timezone: TimeZone = "UTC"
     expire_s: float = Field(4 * 3600, gt=0)
+    undelivered_s: float = Field(60, gt=0, le=3600, description="a channel that fails this long: the next one is told")
+    worse: Worse = Worse()
+    storm: Storm = Storm()
+    budget_per_day: int | None = Field(None, ge=1, description="alerts a unit and day; beyond it operations are told")
+    acknowledge: Acknowledge | None = None
+
+    @property
+    def channels(self) -> dict[str, Webhook | Smtp | Apprise]:
+        """The alert channels of its own, by kind and name."""
+        hooks = {f"webhook:{one.name}": one for one in self.webhooks}
+        mails = {f"smtp:{one.name}": one for one in self.smtp}
+        return hooks | mails | {f"apprise:{one.name}": one for one in self.apprise}
+
+    @property
+    def all_routes(self) -> tuple[Route, ...]:
+        """As written, or, where none is, one to every channel at once; empty: nobody is alerted."""
+        if self.routes or not self.channels:
+            return self.routes
+        return (Route(name="everyone", steps=(Step(to=tuple(self.channels)),)),)
 
     @model_validator(mode="after")
     def _names(self) -> Self:
-        names = [webhook.name for webhook in self.webhooks] + [mail.name for mail in self.smtp]
+        names = [one.name for one in (*self.webhooks, *self.smtp, *self.apprise)]
         if len(set(names)) != len(names):
             raise ValueError("channel names must differ")
+        return self
+
+    @model_validator(mode="after")
+    def _routes(self) -> Self:
+        names = [route.name for route in self.routes]
+        if len(set(names)) != len(names):
+            raise ValueError("route names must differ")
+        if self.routes and not self.routes[-1].takes_every_critical:
+            raise ValueError(
+                f"the last route, {names[-1]}, must take every critical alert at any hour:"
+                " leave out its units, hours, days, models and risks"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        named = {channel for route in self.routes for step in route.steps for channel in step.to} | {*self.operations}
+        unknown = sorted(one for one in named - self.channels.keys() if not one.startswith(("fhir:", "hl7v2:")))
+        if unknown:
+            raise ValueError(f"no such channel: {', '.join(unknown)}; there are: {', '.join(self.channels) or 'none'}")
         return self

@@ -14,6 +14,7 @@ from typing import Protocol
 import httpx
 
 from config.schema import Settings, Smtp, Webhook
+from delivery.pages import AppriseSender
 from delivery.answers import problem
 from delivery.http import FhirSender, Wire, client_context, secret
 from domain.errors import Permanent, Problem, Rejected, Transient
@@ -44,6 +45,7 @@ def senders(settings: Settings) -> dict[str, Sender]:
     made: dict[str, Sender] = {one.channel: FhirSender(one) for one in settings.destinations}
     made |= {f"webhook:{hook.name}": WebhookSender(hook) for hook in settings.alerts.webhooks}
     made |= {f"smtp:{box.name}": SmtpSender(box) for box in settings.alerts.smtp}
+    made |= {f"apprise:{one.name}": AppriseSender(one) for one in settings.alerts.apprise}
     return made
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from domain.alert import Raised, Risk
 from domain.census import Movement
 from domain.finding import Finding
 from domain.outgoing import Outgoing
@@ -28,6 +29,7 @@ class Settlement:
     of earlier findings and of what takes their place; messages may be theirs. ``attached``: whose ECGs of others are.
     ``linked``: arrival and part of what was said of one of its ECGs before it came, and the ECG's name. ``movements``:
     what it says of where people are. ``retracted``: keys of findings that no longer stand, with nothing in their place.
+    ``raised``: what people are to be alerted to. ``standing``: of each recording it decided, the risks that stand now.
     """
 
     outcome: Outcome
@@ -42,6 +44,8 @@ class Settlement:
     looked: Looked | None = None
     movements: tuple[Movement, ...] = ()
     retracted: Mapping[str, Retraction] = field(default_factory=dict)
+    raised: tuple[Raised, ...] = ()
+    standing: Mapping[str, frozenset[Risk]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if (self.outcome is Outcome.SCORED) == (self.reason is not None):

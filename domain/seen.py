@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
+from domain.alert import Risk
 from domain.ecg import Identifier
+from domain.finding import Severity
 from domain.report import Report
 
 
@@ -60,8 +62,8 @@ class Past:
     """What was decided of a recording before: the finding's key, of which ECG, and who heard of it.
 
     ``worth``: its ECG's, ``None`` where that is not known any more. ``current``: nothing has taken its place yet.
-    ``scored``: a model answered. ``critical``: the outputs that were, each with its level. ``alerted``: a person was
-    told, or is about to be. ``retracted``: it was taken back, and nothing has its place.
+    ``scored``: a model answered. ``alerted``: the risks people were told of, or are about to be, each with its
+    severity; what was withdrawn since is not among them. ``retracted``: it was taken back, and nothing has its place.
     """
 
     key: str
@@ -71,8 +73,7 @@ class Past:
     current: bool
     scored: bool
     identifiers: tuple[Identifier, ...]
-    critical: frozenset[tuple[str, str]]
-    alerted: bool
+    alerted: frozenset[tuple[Risk, Severity]]
     retracted: bool = False
 
 

@@ -188,12 +188,22 @@ def _reloading(config: Path, settings: Settings, database: Database, health: Hea
 def deliver(settings: Settings) -> None:
     """Send what the outbox holds; each destination has its own queue."""
     from delivery.channels import senders
+    from ecgd.pager import Pager
     from ecgd.queues import ChannelQueue
+    from store.alerts import Alerts
     from store.outbox import Outbox
 
     with _role("deliver", settings, settings.health.deliver_port) as (stack, database, health, stop):
         channels = senders(settings) | _fetching(settings, database, stack)
-        queues = []
+        alerts = Alerts(database, now)
+        stack.callback(alerts.close)
+        queues: list[tuple[str, Any]] = [("pager", Pager(alerts, settings, now))]
+        if settings.alerts.acknowledge:
+            from ecgd.ack_page import AckPage
+
+            page = AckPage(settings.alerts.acknowledge, settings, alerts, now)
+            stack.callback(page.stop)
+            _open(page)
         for channel, sender in channels.items():
             stack.callback(sender.close)
             outbox = Outbox(database, settings.store, now)

@@ -179,7 +179,7 @@ def _bundles(settings: Settings) -> Iterator[Mistake]:
 
 
 def _alerts(settings: Settings) -> bool:
-    return bool(settings.alerts.webhooks or settings.alerts.smtp)
+    return bool(settings.alerts.channels)
 
 
 def _store(settings: Settings) -> Iterator[Mistake]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from domain.errors import Problem, Rejected
+from ecgd import alerts as alerting
 from ecgd import attach as attaching
 from ecgd import evaluate as evaluation
 from ecgd import explain as explanation
@@ -208,6 +209,7 @@ def _store(config: Path) -> Iterator[Any]:
         end(INVALID, f"the store cannot be used: {error.detail or error.reason}")
 
 
+app.add_typer(alerting.app, name="alerts")
 app.command("attach")(attaching.command)
 app.command("evaluate")(evaluation.evaluate)
 app.command("explain")(explanation.command)

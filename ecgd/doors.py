@@ -10,9 +10,9 @@ from config.schema import Settings
 from config.thresholds import Thresholds
 from delivery.subject import known
 from delivery.superseded import superseding
+from domain.alert import Raised
 from domain.context import Earlier
 from domain.ecg import Ecg, Identifier, Patient, ReadWarning
-from domain.finding import Finding, Severity
 from domain.outgoing import Outgoing
 from domain.person import person_key
 from domain.seen import Attachment, Known, Looked, Past, Seen
@@ -173,11 +173,16 @@ def told_of(
     return (Attachment(arrival_id=standing.arrival_id, part=standing.part, identifiers=whose, by=by),)
 
 
-def unheard(outgoing: Sequence[Outgoing], finding: Finding, place: Place) -> tuple[Outgoing, ...]:
-    """Leave alerts out when people were alerted to the same of the same recording."""
-    heard = {name for one in place.past if one.alerted and one.key != finding.key for name in one.critical}
-    critical = {(one.score.output.value, one.level) for one in finding.assessments if one.severity is Severity.CRITICAL}
-    return tuple(one for one in outgoing if one.is_result or not critical <= heard)
+def unheard(raised: Sequence[Raised], place: Place) -> tuple[Raised, ...]:
+    """Leave out what people were alerted to of another copy of the same recording, as grave as now."""
+    told = [(one.key, risk, severity) for one in place.past for risk, severity in one.alerted]
+    return tuple(
+        one
+        for one in raised
+        if not any(
+            key != one.finding and risk is one.risk and severity >= one.severity for key, risk, severity in told
+        )
+    )
 
 
 def taken_back(superseded: dict[str, str], memory: Memory, settings: Settings) -> tuple[Outgoing, ...]:

@@ -35,6 +35,7 @@ OUTCOMES = Counter("ecgd_outcomes", "Settled arrivals", ["outcome", "reason"], r
 STAGE_SECONDS = Histogram("ecgd_stage_seconds", "Time in each stage of the worker", ["stage"], registry=REGISTRY)
 RETRIES = Counter("ecgd_retries", "Jobs put back", ["reason"], registry=REGISTRY)
 SENT = Counter("ecgd_sent", "Messages delivered", ["channel"], registry=REGISTRY)
+ALERTS = Counter("ecgd_alert_events", "What happened to alerts", ["what", "why"], registry=REGISTRY)
 NOT_SENT = Counter("ecgd_not_sent", "Delivery attempts that failed", ["channel", "reason", "buried"], registry=REGISTRY)
 CONFIG_INVALID = Gauge("ecgd_config_invalid", "Mistakes in the configuration file as it is now", registry=REGISTRY)
 RESTART_NEEDED = Gauge("ecgd_restart_needed", "Sections of it that count after a restart", registry=REGISTRY)

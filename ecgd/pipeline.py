@@ -8,7 +8,9 @@ from datetime import datetime
 
 from adapters.identity import says_whose, seen_of
 from config.schema import Settings
+from delivery.alerting.said import raised
 from delivery.route import messages
+from domain.alert import Raised, Risk
 from domain.arrival import Arrival
 from domain.ecg import Ecg
 from domain.errors import Rejected
@@ -95,8 +97,24 @@ def process(
             for each in told_of(arrival_id, one.place.ecg.patient.identifiers, one.stands, memory, settings)
         ),
         linked={(each.arrival_id, each.part): one.name for one in places for each in one.said},
+        raised=tuple(each for one in verdicts for each in unheard(_raised(one, settings), one.place)),
+        standing=_standing(verdicts, settings),
         looked=looked,
     )
+
+
+def _raised(one: _Verdict, settings: Settings) -> tuple[Raised, ...]:
+    return raised(one.finding, settings, one.place.name) if one.finding else ()
+
+
+def _standing(verdicts: Sequence[_Verdict], settings: Settings) -> dict[str, frozenset[Risk]]:
+    """Of each recording that was decided, what people may be alerted to."""
+    risks: dict[str, frozenset[Risk]] = {}
+    for one in verdicts:
+        if one.finding:
+            found = frozenset(each.risk for each in _raised(one, settings))
+            risks[one.place.name] = risks.get(one.place.name, frozenset()) | found
+    return risks
 
 
 def _without(
@@ -157,7 +175,7 @@ def _verdict(
 def _messages(one: _Verdict, settings: Settings) -> tuple[Outgoing, ...]:
     if one.finding is None:
         return ()
-    return unheard(messages(one.finding, settings, tuple(one.superseded)), one.finding, one.place)
+    return messages(one.finding, settings, tuple(one.superseded))
 
 
 def _sighting(one: _Verdict, settings: Settings) -> Sighting:

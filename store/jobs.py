@@ -29,7 +29,7 @@ from store.memory import overtaken
 from store.postgresql import settling
 from store.record import record
 from store.tables import EPOCH, JobState, arrivals, jobs
-from store.wake import DELIVER, WORK
+from store.wake import DELIVER, PAGER, WORK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +101,7 @@ class Jobs:
         merges = any(one.event is Event.MERGE for one in settlement.movements)
         told = settlement.outgoing or settlement.movements
         topics = [*([DELIVER] if told else []), *([WORK] if settlement.attached or merges else [])]
+        topics += [PAGER] if settlement.standing or settlement.retracted else []
         with self._database.write(*topics) as connection:
             if settlement.looked is not None or merges:
                 settling(connection)

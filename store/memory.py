@@ -12,11 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from domain.arrival import Arrival, Format
+from domain.alert import Risk
 from domain.context import Earlier
 from domain.ecg import Identifier
-from domain.outgoing import RESULTS
+from domain.finding import Severity
 from domain.seen import Attachment, Known, Looked, Past, Retraction, Seen, Sighting, Source
 from store import facts
+from store.alert_rows import standing
 from store.database import Database
 from store.scores import earlier
 from store.tables import (
@@ -24,7 +26,6 @@ from store.tables import (
     RETRACTED,
     JobState,
     arrivals,
-    MessageState,
     attachments,
     findings,
     jobs,
@@ -81,14 +82,11 @@ class Memory:
         worth = sa.select(10 * row.c.source + row.c.quarters).where(
             row.c.arrival_id == findings.c.arrival_id, row.c.part == findings.c.part
         )
-        told = sa.exists().where(
-            outbox.c.finding_id == findings.c.id,
-            ~sa.or_(*(outbox.c.channel.startswith(kind) for kind in RESULTS)),
-            outbox.c.state != MessageState.BURIED,
-        )
-        query = sa.select(findings, worth.scalar_subquery().label("worth"), told.label("alerted"))
+        query = sa.select(findings, worth.scalar_subquery().label("worth"))
         with self._database.read() as connection:
-            return tuple(map(_past, connection.execute(query.where(condition).order_by(findings.c.id))))
+            rows = connection.execute(query.where(condition).order_by(findings.c.id)).all()
+            alerted = standing(connection, [row.key for row in rows])
+            return tuple(_past(row, alerted[row.key]) for row in rows)
 
     def sent(self, key: str) -> bytes | None:
         """The body of a message, sent or not; ``None`` when there is none of that key."""
@@ -272,9 +270,8 @@ def _seen(row: sa.Row[Any], marked: dict[str, frozenset[str]]) -> Seen:
     )
 
 
-def _past(row: sa.Row[Any]) -> Past:
+def _past(row: sa.Row[Any], alerted: frozenset[tuple[Risk, Severity]]) -> Past:
     said = row.facts["ecg"]["patient"]["identifiers"]
-    grave = (one for one in row.facts["assessments"] if one["severity"] == "critical")
     return Past(
         key=row.key,
         arrival_id=row.arrival_id,
@@ -284,8 +281,7 @@ def _past(row: sa.Row[Any]) -> Past:
         retracted=row.superseded_by == RETRACTED,
         scored=row.assessments > 0,
         identifiers=tuple(Identifier(**one) for one in said),
-        critical=frozenset((one["score"]["output"], one["level"]) for one in grave),
-        alerted=bool(row.alerted),
+        alerted=alerted,
     )
 
 

@@ -56,12 +56,19 @@ def _password(path: Path) -> Any:
 
 
 _SETTLING = 0x65636765  # beside the migrations' "ecgd"
+_PAGING = 0x65636766
 
 
 def settling(connection: sa.Connection) -> None:
     """Let one settlement after the other look and write, until the transaction ends; SQLite has one writer anyway."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _SETTLING})
+
+
+def paging(connection: sa.Connection) -> None:
+    """Let one pager after the other look and write, until the transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _PAGING})
 
 
 def notify(connection: sa.Connection, topics: Iterable[str]) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from store.database import Database
 from store.report import Counts, count_all
-from store.tables import arrivals, findings, jobs, open_rows, outbox
+from store.tables import alert_events, alerts, arrivals, findings, jobs, open_rows, outbox
 
 MOST_NAMED = 1000  # of each kind; a broken database must not print itself
 
@@ -47,6 +47,16 @@ def _settled_without(state: str, column: sa.Column[int]) -> sa.Select[Any]:
     """Jobs in ``state`` whose last settlement left no finding that has any of ``column``."""
     kept = sa.exists().where(_LAST, column > 0)
     return sa.select(jobs.c.arrival_id).where(jobs.c.state == state, ~kept).order_by(jobs.c.arrival_id)
+
+
+def _happened(*what: str) -> sa.Exists:
+    """Whether something ever happened to an alert."""
+    return sa.exists().where(alert_events.c.alert_id == alerts.c.id, alert_events.c.what.in_(what))
+
+
+_EVER_SENT = _happened("sent")
+_SPOKEN_FOR = _happened("joined")
+_ON_ITS_WAY = sa.exists().where(alert_events.c.alert_id == alerts.c.id, alert_events.c.pending)
 
 
 _CHECKS: tuple[tuple[str, sa.Select[Any]], ...] = (
@@ -103,6 +113,40 @@ _CHECKS: tuple[tuple[str, sa.Select[Any]], ...] = (
         sa.select(outbox.c.id, outbox.c.finding_id).where(
             outbox.c.finding_id.is_not(None), ~sa.exists().where(findings.c.id == outbox.c.finding_id)
         ),
+    ),
+    (
+        "alert {}: nobody was told yet (not told yet)",
+        sa.select(alerts.c.id).where(alerts.c.closed_at.is_(None), ~_EVER_SENT, ~_SPOKEN_FOR).order_by(alerts.c.id),
+    ),
+    (
+        "alert {}: {}, and nobody was ever told",
+        sa.select(alerts.c.id, alerts.c.reason)
+        .where(alerts.c.reason.in_(["over", "expired"]), ~_EVER_SENT)
+        .order_by(alerts.c.id),
+    ),
+    (
+        "alert {}: a message to {} is gone",
+        sa.select(alert_events.c.alert_id, alert_events.c.channel)
+        .where(alert_events.c.what == "sent", ~sa.exists().where(outbox.c.key == alert_events.c.message))
+        .order_by(alert_events.c.id),
+    ),
+    (
+        "alert {}: open, and none of its messages was taken by anybody; tell the unit yourself",
+        sa.select(alerts.c.id)
+        .where(alerts.c.closed_at.is_(None), _EVER_SENT, ~_happened("delivered", "acknowledged"), ~_ON_ITS_WAY)
+        .order_by(alerts.c.id),
+    ),
+    (
+        "alert {}: {}, and none of its messages was taken by anybody",
+        sa.select(alerts.c.id, alerts.c.reason)
+        .where(alerts.c.reason.in_(["over", "expired"]), _EVER_SENT, ~_happened("delivered", "acknowledged"))
+        .order_by(alerts.c.id),
+    ),
+    (
+        "alert {}: closed, but not for ever: somebody has to hear that it is {} (not told yet)",
+        sa.select(alerts.c.id, alerts.c.reason)
+        .where(alerts.c.closed_at.is_not(None), ~alerts.c.done)
+        .order_by(alerts.c.id),
     ),
     (
         "message {}: sent, but not when",

@@ -9,15 +9,16 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 
+from domain.alert import Closing
 from domain.finding import Finding
 from domain.outcome import Settlement
 from domain.outgoing import Outgoing
 from domain.person import person_key
 from domain.seen import Retraction
-from store import census, scores
+from store import alert_rows, census, scores
 from store.facts import facts
 from store.memory import attach, forget, keep, link
-from store.tables import EPOCH, RETRACTED, MessageState, findings, outbox, retractions
+from store.tables import EPOCH, RETRACTED, MessageState, findings, outbox, recordings, retractions
 
 # Both dialects' inserts have ON CONFLICT, in the same words; their common class does not know it.
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -51,6 +52,15 @@ def record(connection: Connection, arrival_id: int, lease: int, settlement: Sett
     for key, successor in settlement.superseded.items():
         messages = [each for each in settlement.outgoing if _caused_by(each) == key]
         _supersede(connection, key, successor, messages, now)
+    whose = {finding.key: person_key(finding.ecg.patient) for finding in settlement.findings}
+    for sighting in settlement.sightings:
+        alert_rows.belongs(connection, sighting.ecg, whose.get(sighting.finding or "", ""))
+    for one in settlement.raised:
+        alert_rows.raise_(connection, one, now)
+    for recording, risks in settlement.standing.items():
+        alert_rows.close(
+            connection, recording=recording, still=risks, reason=Closing.SUPERSEDED, actor="ecgd work", now=now
+        )
     for key, retraction in settlement.retracted.items():
         retract(connection, key, retraction, [each for each in settlement.outgoing if _caused_by(each) == key], now)
     if settlement.movements:
@@ -75,6 +85,16 @@ def retract(
     _supersede(connection, key, RETRACTED, messages, now)
     values = {"arrival_id": retraction.arrival_id, "part": retraction.part, "by": retraction.by, "why": retraction.why}
     connection.execute(retractions.insert().values(**values, made_at=now))
+    of = (recordings.c.arrival_id == retraction.arrival_id, recordings.c.part == retraction.part)
+    name = connection.execute(sa.select(recordings.c.ecg).where(*of)).scalar()
+    alert_rows.close(
+        connection,
+        recording=name,
+        finding=None if name else key,
+        reason=Closing.RETRACTED,
+        actor=retraction.by,
+        now=now,
+    )
 
 
 def _supersede(connection: Connection, key: str, successor: str, messages: Sequence[Outgoing], now: datetime) -> None:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 WORK = "work"
 DELIVER = "deliver"
+PAGER = "pager"
 
 
 class Listening(Protocol):

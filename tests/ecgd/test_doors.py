@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from adapters.formats import complete
 from adapters.recording import Recording
 from config.schema import Settings
+from domain.alert import Closing
 from domain.arrival import Arrival, Format
 from domain.ecg import LEADS, Ecg, Identifier, Measurements, Order, Patient, ReadWarning
 from domain.finding import Abstention, Output, Score, Status
@@ -19,10 +20,12 @@ from domain.outcome import Outcome, Settlement
 from domain.reason import Reason
 from domain.report import Report
 from domain.seen import Attachment
+from ecgd.pager import Pager
 from ecgd.queues import JobQueue
 from ecgd.whose import attached
 from simulator.heart import ecg, varied
 from store import tables
+from store.alerts import Alerts
 from store.database import Database
 from store.inbox import Inbox
 from store.jobs import Job, Jobs
@@ -62,6 +65,7 @@ class House:
         self.ecgs: dict[str, tuple[Ecg, ...]] = {}
         self.reports: dict[str, tuple[Report, ...]] = {}
         self.between: Callable[[], object] | None = None
+        self.pager = Pager(Alerts(self.database, self.clock), SETTINGS, self.clock)
         self.queue = JobQueue(
             self.jobs,
             read=lambda arrival: self.ecgs[arrival.key],
@@ -100,6 +104,7 @@ class House:
 
     def finish(self, job: Job) -> tuple[str, str | None]:
         self.queue.handle(job)
+        self.pager.claim()
         with self.database.read() as connection:
             row = connection.execute(sa.select(tables.jobs).where(tables.jobs.c.arrival_id == job.id)).one()
         return row.state, row.reason
@@ -108,6 +113,7 @@ class House:
         """Whatever waits."""
         while job := self.jobs.claim():
             self.queue.handle(job)
+        self.pager.claim()
 
     def standing(self) -> list[tuple[int, str | None]]:
         """Arrival and patient of the results that stand."""
@@ -183,7 +189,38 @@ def test_a_better_copy_that_is_critical_the_other_way_alerts_again(house: House,
     house.through("pdf", page)
     house.answer = replace(HIGH, value=2.0)
     house.through("dicom", native)
+    assert [key.split(":")[3] for key in house.sent("webhook:")] == ["new", "withdrawn", "new"]
+
+
+def test_a_better_copy_that_is_not_critical_withdraws_the_alert_and_says_so(
+    house: House, native: Ecg, page: Ecg
+) -> None:
+    house.through("pdf", page)
+    house.answer = NORMAL
+    house.through("dicom", native)
+    assert [key.split(":")[3] for key in house.sent("webhook:")] == ["new", "withdrawn"]
+    (alert,) = Alerts(house.database).list(all_of_them=True)
+    assert alert.closed is Closing.SUPERSEDED
+    house.pager.claim()
     assert len(house.sent("webhook:")) == 2
+
+
+def test_the_third_copy_withdraws_what_the_first_raised(house: House, native: Ecg, page: Ecg) -> None:
+    house.through("pdf", page)
+    better = replace(native, signal=np.where(np.arange(12)[:, None] < 9, native.signal, np.nan).astype(np.float32))
+    house.through("half", better)
+    assert len(house.sent("webhook:")) == 1
+    house.answer = NORMAL
+    house.through("dicom", native)
+    assert [key.split(":")[3] for key in house.sent("webhook:")] == ["new", "withdrawn"]
+
+
+def test_decided_again_and_not_critical_any_more_it_is_withdrawn(house: House, native: Ecg) -> None:
+    house.through("dicom", native)
+    house.answer = NORMAL
+    assert house.jobs.requeue(1)
+    house.work_off()
+    assert [key.split(":")[3] for key in house.sent("webhook:")] == ["new", "withdrawn"]
 
 
 def test_a_copy_that_no_model_answers_does_not_take_the_place_of_one_that_was_scored(

@@ -43,7 +43,8 @@ def _process(*ecgs: Ecg, answer: Score | Abstention = POTASSIUM, error: Exceptio
 def test_a_scored_ecg_becomes_a_finding_with_its_messages(ecg: Ecg) -> None:
     settled = _process(ecg)
     assert (settled.outcome, settled.reason) == (Outcome.SCORED, None)
-    assert [message.channel for message in settled.outgoing] == ["fhir:ehr", "webhook:pager"]
+    assert [message.channel for message in settled.outgoing] == ["fhir:ehr"]
+    assert [(alert.finding, alert.risk) for alert in settled.raised] == [(settled.findings[0].key, "potassium_high")]
     assert settled.findings[0].arrival_id == 7
     assert list(settled.timings) == ["read", "recognise", "score", "decide", "explain", "report"]
 
@@ -52,6 +53,7 @@ def test_abstention_of_every_model_is_the_outcome_and_the_ehr_is_told_but_nobody
     settled = _process(ecg, answer=ABSTAINED)
     assert (settled.outcome, settled.reason) == (Outcome.ABSTAINED, Reason.LEAD_FLAT)
     assert [message.channel for message in settled.outgoing] == ["fhir:ehr"]
+    assert (settled.raised, [*settled.standing.values()]) == ((), [frozenset()])
 
 
 def test_a_message_without_an_ecg_is_ignored() -> None:
@@ -71,7 +73,8 @@ def test_what_is_not_the_arrivals_fault_does_not_settle_it() -> None:
 def test_two_ecgs_in_one_file_are_two_findings_with_keys_of_their_own(ecg: Ecg) -> None:
     settled = _process(ecg, ecg)
     assert len({finding.key for finding in settled.findings}) == 2
-    assert len({message.key for message in settled.outgoing}) == 4
+    assert len({message.key for message in settled.outgoing}) == 2
+    assert len({alert.finding for alert in settled.raised}) == 2
 
 
 def test_the_same_arrival_processed_again_makes_the_same_keys(ecg: Ecg) -> None:

@@ -5,13 +5,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
+from domain.alert import Risk
 from domain.ecg import Identifier
+from domain.finding import Severity
 from domain.seen import Attachment, Seen, Sighting, Source
 from store import tables
 from store.jobs import Overtaken
 from store.memory import Memory
 from store.reconcile import reconcile
-from tests.store.values import arrival, finding, ignored, outgoing, scored
+from tests.store.values import arrival, finding, ignored, outgoing, raised, scored
 
 AT = datetime(2026, 1, 5, 8, 0, 7, tzinfo=UTC)
 OLD, NEW = "1" * 32, "2" * 32
@@ -108,19 +110,17 @@ def test_who_looked_before_another_settled_must_look_again(database, jobs, accep
 
 
 def test_a_superseded_finding_says_by_which_and_the_message_about_it_is_its_own(database, memory, settle):
-    settle(
-        seen(source=Source.VECTOR), messages=[outgoing(OLD + ":fhir:ehr"), outgoing(OLD + ":webhook:p", "webhook:p")]
-    )
+    settle(seen(source=Source.VECTOR), messages=[outgoing(OLD + ":fhir:ehr")], raised=(raised(OLD),))
     told = outgoing(OLD + ":fhir:ehr:superseded", body=b"taken back")
     settle(seen(), NEW, messages=[outgoing(NEW + ":fhir:ehr"), told], superseded={OLD: NEW})
     old, new = memory.past(99, 1, "1.1")
-    assert (old.key, old.current, old.alerted, old.critical, old.worth) == (OLD, False, True, {("arrest", "high")}, 14)
-    assert (new.key, new.current, new.alerted, new.worth) == (NEW, True, False, 24)
+    assert (old.key, old.current, old.alerted, old.worth) == (OLD, False, {(Risk.ARREST, Severity.CRITICAL)}, 14)
+    assert (new.key, new.current, new.alerted, new.worth) == (NEW, True, frozenset(), 24)
     assert old.identifiers == (Identifier(value="PAT-7", authority="SIM", type="MR"),)
-    assert reconcile(database).discrepancies == ()
+    assert reconcile(database).discrepancies == ("alert 1: nobody was told yet (not told yet)",)
     with database.read() as connection:
         rows = connection.execute(sa.select(tables.findings.c.key, tables.findings.c.messages)).all()
-        assert dict(map(tuple, rows)) == {OLD: 3, NEW: 1}
+        assert dict(map(tuple, rows)) == {OLD: 2, NEW: 1}
     assert memory.sent(OLD + ":fhir:ehr:superseded") == b"taken back"
     assert memory.sent("nothing") is None
 

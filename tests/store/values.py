@@ -1,9 +1,10 @@
 """Arrivals, findings and settlements to put into a store."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 
+from domain.alert import Raised, Risk
 from domain.arrival import Arrival, Format
 from domain.ecg import Defect, Device, Ecg, Identifier, Measurements, Order, Origin, Patient, ReadWarning, Sex
 from domain.finding import Abstention, Assessment, Finding, Output, Score, Severity, Status
@@ -62,6 +63,23 @@ def finding(arrival_id, key="f" * 32, severity=Severity.CRITICAL, *, scored=True
         received_at=RECEIVED,
         decided_at=RECEIVED,
     )
+
+
+def raised(finding="f" * 32, **changes):
+    values = {
+        "person": "a" * 32,
+        "recording": "1.1",
+        "risk": Risk.ARREST,
+        "severity": Severity.CRITICAL,
+        "level": "high",
+        "value": 0.31,
+        "unit": "ED",
+        "model": "eianet",
+        "stand_in": True,
+        "expires_at": RECEIVED + timedelta(hours=4),
+        "said": {"verdict": "Risk", "acquired_at": RECEIVED.isoformat()},
+    }
+    return Raised(finding=finding, **{**values, **changes})
 
 
 def outgoing(key="f" * 32 + ":fhir:ehr", channel="fhir:ehr", *, body=b"{}", expires_at=None, lane=""):

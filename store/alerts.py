@@ -1,0 +1,204 @@
+"""Alerts: raised by the settlement that caused them, and from then on every thing that happens to them, with its time.
+
+open -> closed       by the planner (time, a graver one), by a settlement (superseded), by the census, by a retraction
+closed -> done       once everybody who must hear of the end was told
+
+The pager reads all that is not done, decides, and writes what follows, messages included, in one transaction: killed
+before the commit it has done nothing, after it everything.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from domain.alert import Alert, Book, Change, Event, Happened, Sent
+from domain.census import Whereabouts, whereabouts
+from store.alert_rows import end, event_of, note, read
+from store.census import visits
+from store.database import Database
+from store.ear import Ear
+from store.postgresql import paging
+from store.record import put
+from store.tables import MessageState, alert_events, alerts, findings, movements, not_done_rows, outbox, pending_rows
+from store.wake import DELIVER, PAGER
+
+_PAGER = "ecgd deliver"
+Decide = Callable[[Book], Change]
+
+
+class Alerts:
+    """The pager's side; safe to share between threads."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._database, self._clock = database, clock
+        self._ear = Ear(database.wake, PAGER)
+
+    def turn(self, decide: Decide, *, day: datetime, lately: timedelta) -> Change:
+        """Read, decide and write in one transaction; what was written. Nothing is locked where nothing follows.
+
+        ``day``: when today began. ``lately``: how far back messages and calls matter.
+        """
+        with self._database.read() as connection:
+            change = decide(self._book(connection, day, lately))
+            if not change and not _fates(connection):
+                return change
+        with self._database.write(DELIVER) as connection:
+            paging(connection)
+            self._hear(connection)
+            change = decide(self._book(connection, day, lately))
+            self._write(connection, change)
+        return change
+
+    def acknowledge(self, numbers: Collection[int], by: str) -> dict[int, Event]:
+        """Note that a person knows, of these and of those they speak for; who did first, by number."""
+        now = self._clock()
+        with self._database.write(PAGER) as connection:
+            for number in numbers:
+                for one in _group(connection, number):
+                    if not one.acknowledged:
+                        note(connection, [Event(alert=one.id, at=now, what=Happened.ACKNOWLEDGED, actor=by)])
+            return _first(connection, numbers, Happened.ACKNOWLEDGED)
+
+    def list(self, *, all_of_them: bool = False, limit: int = 200) -> tuple[Alert, ...]:
+        """Open ones, or the last of all, the newest first."""
+        wanted = sa.true() if all_of_them else alerts.c.closed_at.is_(None)
+        with self._database.read() as connection:
+            return read(connection, sa.select(alerts).where(wanted).order_by(alerts.c.id.desc()).limit(limit))
+
+    def show(self, numbers: Collection[int]) -> tuple[Alert, ...]:
+        """These, with all that happened to them."""
+        with self._database.read() as connection:
+            return read(connection, sa.select(alerts).where(alerts.c.id.in_(list(numbers))).order_by(alerts.c.id))
+
+    def states(self, keys: Collection[str]) -> dict[str, str]:
+        """Where messages stand, by key."""
+        with self._database.read() as connection:
+            query = sa.select(outbox.c.key, outbox.c.state).where(outbox.c.key.in_(list(keys)))
+            return {row.key: row.state for row in connection.execute(query)}
+
+    def wait(self, timeout_s: float) -> None:
+        """Until a settlement raised or withdrew one, or a person acknowledged; at most ``timeout_s``."""
+        self._ear.wait_until(lambda: None, self._clock, timeout_s)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._ear.close()
+
+    def _book(self, connection: Connection, day: datetime, lately: timedelta) -> Book:
+        open_ones = read(connection, sa.select(alerts).where(not_done_rows).order_by(alerts.c.id))
+        if not open_ones:
+            return Book(alerts=())
+        since = self._clock() - lately
+        return Book(
+            alerts=open_ones,
+            units=_units(connection, open_ones, self._clock()),
+            sent=_sent(connection, since),
+            raised_today=_raised(connection, day),
+            called=_called(connection, min(day, since)),
+        )
+
+    def _hear(self, connection: Connection) -> None:
+        """What became of the messages: a line in the alert's life each."""
+        for row in _fates(connection):
+            sent = row.state == MessageState.SENT
+            event = Event(
+                alert=row.alert_id,
+                at=row.sent_at if sent and row.sent_at else self._clock(),
+                what=Happened.DELIVERED if sent else Happened.UNDELIVERABLE,
+                actor=_PAGER,
+                channel=row.channel,
+                why="" if sent else row.reason,
+                message=row.message,
+            )
+            note(connection, [event])
+            connection.execute(alert_events.update().where(alert_events.c.id == row.id).values(pending=False))
+
+    def _write(self, connection: Connection, change: Change) -> None:
+        now = self._clock()
+        for outgoing, finding in change.outgoing:
+            row = connection.execute(
+                sa.select(findings.c.id, findings.c.arrival_id).where(findings.c.key == finding)
+            ).one_or_none()
+            put(
+                connection,
+                outgoing,
+                now,
+                arrival_id=row.arrival_id if row else None,
+                finding_id=row.id if row else None,
+            )
+        for number, since in change.since.items():
+            connection.execute(alerts.update().where(alerts.c.id == number).values(since=since))
+        end(connection, change.closed, now)
+        if change.done:
+            connection.execute(alerts.update().where(alerts.c.id.in_(sorted(change.done))).values(done=True))
+        note(connection, change.events)
+
+
+def _fates(connection: Connection) -> Sequence[sa.Row[Any]]:
+    """Messages about alerts that have ended, and whose alerts do not know it."""
+    ended = outbox.c.state.in_([MessageState.SENT, MessageState.BURIED])
+    joined = alert_events.join(outbox, outbox.c.key == alert_events.c.message)
+    query = sa.select(alert_events, outbox.c.state, outbox.c.reason, outbox.c.sent_at).select_from(joined)
+    return connection.execute(query.where(pending_rows, ended).order_by(alert_events.c.id)).all()
+
+
+def _group(connection: Connection, number: int) -> tuple[Alert, ...]:
+    """An alert, and the open ones of the same person and risk."""
+    (own,) = read(connection, sa.select(alerts).where(alerts.c.id == number)) or (None,)
+    if own is None:
+        return ()
+    same = [alerts.c.risk == own.raised.risk.value, alerts.c.closed_at.is_(None)]
+    person, recording = own.raised.person, own.raised.recording
+    same.append(alerts.c.person == person if person else alerts.c.recording == recording)
+    others = read(connection, sa.select(alerts).where(*same)) if own.closed is None else ()
+    return (own, *(one for one in others if one.id != number and one.group == own.group))
+
+
+def _first(connection: Connection, numbers: Collection[int], what: Happened) -> dict[int, Event]:
+    query = sa.select(alert_events).where(alert_events.c.alert_id.in_(list(numbers)), alert_events.c.what == what.value)
+    rows = connection.execute(query.order_by(alert_events.c.id.desc())).all()
+    return {row.alert_id: event_of(row) for row in rows}
+
+
+def _units(connection: Connection, open_ones: Sequence[Alert], now: datetime) -> dict[str, str]:
+    """Where the persons of alerts are, as the admission feed says; ``""``: they have left since the ECG was taken."""
+    asked = {one.raised.person: one for one in open_ones if one.raised.person and not one.acknowledged}
+    if not asked or connection.execute(sa.select(movements.c.id).limit(1)).first() is None:
+        return {}
+    found = {}
+    for person, alert in asked.items():
+        where = whereabouts(visits(connection, person), now)
+        if isinstance(where, Whereabouts):
+            found[person] = where.unit
+        elif where is not None and where.since > _taken(alert):
+            found[person] = ""
+    return found
+
+
+def _taken(alert: Alert) -> datetime:
+    said = alert.raised.said.get("acquired_at")
+    return datetime.fromisoformat(said) if said else alert.raised_at
+
+
+def _sent(connection: Connection, since: datetime) -> tuple[Sent, ...]:
+    query = sa.select(alert_events).where(alert_events.c.what == Happened.SENT.value, alert_events.c.at > since)
+    rows = connection.execute(query.order_by(alert_events.c.id))
+    return tuple(Sent(at=row.at, channel=row.channel, message=row.message, why=row.why) for row in rows)
+
+
+def _raised(connection: Connection, day: datetime) -> dict[str, int]:
+    query = (
+        sa.select(alerts.c.unit, sa.func.count().label("raised"))
+        .where(alerts.c.raised_at >= day)
+        .group_by(alerts.c.unit)
+    )
+    return {row.unit: row.raised for row in connection.execute(query)}
+
+
+def _called(connection: Connection, since: datetime) -> dict[str, datetime]:
+    query = sa.select(alert_events.c.why, alert_events.c.at)
+    called = query.where(alert_events.c.what == Happened.CALLED.value, alert_events.c.at >= since)
+    return {row.why: row.at for row in connection.execute(called.order_by(alert_events.c.id))}
