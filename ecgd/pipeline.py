@@ -1,7 +1,7 @@
 """The only place that names the order of the stages: read, recognise, score, decide, explain, report."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
