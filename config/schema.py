@@ -10,6 +10,7 @@ from config.alerts import Alerts, Smtp, Webhook
 from config.base import Port, Strict, Tls
 from config.destinations import Delivery, Destinations, Fhir, PatientMatching
 from config.doors import DicomDoor, DicomPeer, Doors, FolderDoor, Hl7Door, Hl7Sender, Reading
+from config.flags import Flags
 from config.include import Include, Includes
 from config.models import ModelBundle, Models
 from config.secrets import Secret
@@ -24,6 +25,7 @@ __all__ = [
     "DicomPeer",
     "Doors",
     "Fhir",
+    "Flags",
     "FolderDoor",
     "Health",
     "Hl7Door",
@@ -95,5 +97,6 @@ class Settings(Strict):
     destinations: Destinations = ()
     alerts: Alerts = Alerts()
     delivery: Delivery = Delivery()
+    flags: Flags | None = Flags()
     health: Health = Health()
     logging: Logging = Logging()

@@ -101,6 +101,7 @@ def work(settings: Settings, config: Path) -> None:
     from ecgd.reload import EVERY_S
     from ecgd.shadow import Shadows
     from inference.scorer import Scorer
+    from store.census import Census
     from store.jobs import Jobs
     from store.memory import Memory
 
@@ -126,6 +127,9 @@ def work(settings: Settings, config: Path) -> None:
             stuck=stop.set,
             memory=Memory(database),
             said=reader.said,
+            withdraws=reader.withdrawn,
+            moved=reader.moved,
+            people=Census(database, now),
             thresholds=reload.in_force,
         )
         health.ready()
@@ -188,9 +192,11 @@ def _reloading(config: Path, settings: Settings, database: Database, health: Hea
 def deliver(settings: Settings) -> None:
     """Send what the outbox holds; each destination has its own queue."""
     from delivery.channels import senders
+    from ecgd.flags import FlagKeeper
     from ecgd.pager import Pager
     from ecgd.queues import ChannelQueue
     from store.alerts import Alerts
+    from store.flags import Flags
     from store.outbox import Outbox
 
     with _role("deliver", settings, settings.health.deliver_port) as (stack, database, health, stop):
@@ -204,6 +210,10 @@ def deliver(settings: Settings) -> None:
             page = AckPage(settings.alerts.acknowledge, settings, alerts, now)
             stack.callback(page.stop)
             _open(page)
+        if settings.flags:
+            flags = Flags(database, now, allow_stand_in=settings.models.allow_stand_in)
+            stack.callback(flags.close)
+            queues.append(("flags", FlagKeeper(flags, settings=settings, clock=now)))
         for channel, sender in channels.items():
             stack.callback(sender.close)
             outbox = Outbox(database, settings.store, now)

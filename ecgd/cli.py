@@ -16,6 +16,7 @@ from ecgd import alerts as alerting
 from ecgd import attach as attaching
 from ecgd import evaluate as evaluation
 from ecgd import explain as explanation
+from ecgd import retract as retracting
 from ecgd import simulate as simulation
 from ecgd import train as training
 from ecgd.terminal import (
@@ -211,6 +212,7 @@ def _store(config: Path) -> Iterator[Any]:
 
 app.add_typer(alerting.app, name="alerts")
 app.command("attach")(attaching.command)
+app.command("retract")(retracting.command)
 app.command("evaluate")(evaluation.evaluate)
 app.command("explain")(explanation.command)
 app.command("train")(training.train)

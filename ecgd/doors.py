@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from adapters.identity import Sameness, by_minute, by_order, compare, persons, says_whose, seen
+from adapters.identity import Sameness, by_minute, by_number, by_order, compare, persons, says_whose, seen
 from config.schema import Settings
 from config.thresholds import Thresholds
 from delivery.subject import known
@@ -16,6 +16,9 @@ from domain.ecg import Ecg, Identifier, Patient, ReadWarning
 from domain.outgoing import Outgoing
 from domain.person import person_key
 from domain.seen import Attachment, Known, Looked, Past, Seen
+from ecgd.census import Nobody, People
+
+NOBODY = Nobody()
 
 
 class Memory(Protocol):
@@ -80,7 +83,8 @@ class Place:
 
     ``key``: names it for ``finding_key``; another one once it was attached, for the EHR keeps what it has under a key.
     ``name``: the recording's, the same for all its copies. ``past``: what was decided of them, its own included.
-    ``said``: what messages without an ECG say of it and of none before.
+    ``said``: what messages without an ECG say of it and of none before. ``corrects``: its sender replaces what it sent
+    before; ``copied``: which by its signal is the same recording.
     """
 
     arrival_id: int
@@ -91,6 +95,14 @@ class Place:
     seen: Seen
     past: tuple[Past, ...]
     said: tuple[Known, ...]
+    corrects: bool = False
+    copied: bool = False
+
+    @property
+    def retracted(self) -> bool:
+        """Whether the recording's result was taken back; only its sender's correction is another one."""
+        own = (one for one in self.past if one.arrival_id == self.arrival_id and one.part == self.part)
+        return any(one.retracted for one in (own if self.corrects else self.past))
 
     @property
     def others(self) -> tuple[Past, ...]:
@@ -98,10 +110,18 @@ class Place:
         return tuple(one for one in self.past if one.current and one.arrival_id != self.arrival_id)
 
     def yields_to(self, *, scored: bool) -> Past | None:
-        """The result that stands: of a copy as good or better. What a model answered beats what none did."""
+        """The result that stands: of a copy as good or better. What a model answered beats what none did.
+
+        A correction yields only to a better copy of its own signal.
+        """
         ours = (scored, self.seen.worth)
         best = max(self.others, key=lambda one: (one.scored, one.worth or 0), default=None)
-        return best if best is not None and (best.scored, best.worth or 0) >= ours else None
+        if best is None:
+            return None
+        theirs = (best.scored, best.worth or 0)
+        if self.corrects and (not self.copied or theirs == ours):
+            return None
+        return best if theirs >= ours else None
 
     def takes_place_of(self, key: str) -> dict[str, str]:
         """What no longer stands once ``key`` does: other copies' results, and its own under another key."""
@@ -117,29 +137,61 @@ class Place:
         return memory.scores(person_key(self.ecg.patient), at, thresholds.hysteresis.within_h, copies)
 
 
-def place(arrival_id: int, part: int, key: str, ecg: Ecg, memory: Memory, settings: Settings) -> Place:
+def place(
+    arrival_id: int, part: int, key: str, ecg: Ecg, memory: Memory, settings: Settings, people: People = NOBODY
+) -> Place:
     """Find an ECG's place; whoever's it was said to be, or a copy of it says it is, it becomes."""
     attached = [one for one in memory.attached(arrival_id) if one.part in (0, part)]
     if attached:
         ecg, key = of_patient(ecg, attached[-1].identifiers), f"{key}#{attached[-1].id}"
-    about = seen(ecg)
-    name = _copied(about, memory.like(arrival_id, about)) or f"{arrival_id}.{part}"
+    ecg = surviving(ecg, people)
+    about, corrects = seen(ecg), ReadWarning.CORRECTED in ecg.origin.warnings
+    like = memory.like(arrival_id, about)
+    copied = _copied(about, like)
+    name = copied or (_corrected(about, like) if corrects else None) or f"{arrival_id}.{part}"
     past = memory.past(arrival_id, part, name)
     said = [one for one in memory.said(arrival_id, about) if by_order(one.seen, about) or by_minute(one.seen, about)]
     told = [one.identifiers for one in said if says_whose(one.seen, about)]
     told += [one.identifiers for one in past if one.arrival_id != arrival_id]
     named = [whose for whose in told if is_named(whose, settings)]
     if named and not is_named(ecg.patient.identifiers, settings):
-        ecg = of_patient(ecg, named[-1])
+        ecg = surviving(of_patient(ecg, named[-1]), people)
         about = replace(about, patients=persons(ecg.patient))
     new = tuple(one for one in said if one.ecg == f"{one.arrival_id}.{one.part}")
-    return Place(arrival_id=arrival_id, part=part, key=key, name=name, ecg=ecg, seen=about, past=past, said=new)
+    return Place(
+        arrival_id=arrival_id,
+        part=part,
+        key=key,
+        name=name,
+        ecg=ecg,
+        seen=about,
+        past=past,
+        said=new,
+        corrects=corrects,
+        copied=copied is not None,
+    )
 
 
 def _copied(about: Seen, known: Sequence[Known]) -> str | None:
     """The recording of which this is a copy; of several, the one whose copy is worth most, then the earliest."""
     copies = [one for one in known if compare(about, one.seen) is Sameness.SAME]
     return min(copies, key=lambda one: (-one.seen.worth, one.arrival_id)).ecg if copies else None
+
+
+def _corrected(about: Seen, known: Sequence[Known]) -> str | None:
+    """The recording whose place a correction takes: of the same order and minute, or of the same patient and minute.
+
+    Whose it is may be what was wrong, so an order's number counts whoever the patient was.
+    """
+    same = [one for one in known if by_minute(one.seen, about) or by_number(one.seen, about)]
+    names = {one.ecg for one in same}
+    return names.pop() if len(names) == 1 else None
+
+
+def surviving(ecg: Ecg, people: People) -> Ecg:
+    """The ECG as of whom its patient was merged into, if into anybody."""
+    whose = people.survivor(ecg.patient)
+    return of_patient(ecg, whose) if whose else ecg
 
 
 def of_patient(ecg: Ecg, whose: tuple[Identifier, ...]) -> Ecg:
@@ -179,9 +231,7 @@ def unheard(raised: Sequence[Raised], place: Place) -> tuple[Raised, ...]:
     return tuple(
         one
         for one in raised
-        if not any(
-            key != one.finding and risk is one.risk and severity >= one.severity for key, risk, severity in told
-        )
+        if not any(key != one.finding and risk is one.risk and severity >= one.severity for key, risk, severity in told)
     )
 
 

@@ -1,5 +1,6 @@
 """The only place that names the order of the stages: read, recognise, score, decide, explain, report."""
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,8 @@ from config.schema import Settings
 from delivery.alerting.said import raised
 from delivery.route import messages
 from domain.alert import Raised, Risk
-from domain.arrival import Arrival
+from domain.arrival import Arrival, Format
+from domain.census import Movement
 from domain.ecg import Ecg
 from domain.errors import Rejected
 from domain.finding import Abstention, Finding, Mode, Score
@@ -21,14 +23,18 @@ from domain.reason import Reason
 from domain.report import Report
 from domain.seen import Attachment, Past, Sighting
 from ecgd import loop
-from ecgd.doors import Memory, Nothing, Place, is_named, owner, place, taken_back, told_of, unheard
+from ecgd.census import People, administrative, in_its_visit
+from ecgd.doors import NOBODY, Memory, Nothing, Place, is_named, owner, place, taken_back, told_of, unheard
 from ecgd.drawings import with_drawings
+from ecgd.retract import told, withdrawn
 from inference.decide import decide
 
 Read = Callable[[Arrival], tuple[Ecg, ...]]
 Answer = Callable[[Ecg], tuple[Score | Abstention, ...]]
 Said = Callable[[Arrival], tuple[Report, ...]]
+Moved = Callable[[Arrival], tuple[Movement, ...]]
 NOTHING = Nothing()
+_WITHDRAWN = re.compile(rb"[^A-Za-z0-9 ][DW][^A-Za-z0-9 ]")  # OBX-11 may say so: worth asking the reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -43,7 +49,7 @@ class _Verdict:
     def superseded(self) -> dict[str, str]:
         """Keys of what no longer stands, and of what does."""
         key = self.finding.key if self.finding else self.stands.key if self.stands else ""
-        return self.place.takes_place_of(key)
+        return self.place.takes_place_of(key) if key else {}
 
 
 def process(
@@ -56,23 +62,33 @@ def process(
     clock: Callable[[], datetime],
     memory: Memory = NOTHING,
     said: Said = lambda _: (),
+    withdraws: Said = lambda _: (),
+    moved: Moved = lambda _: (),
+    people: People = NOBODY,
 ) -> Settlement:
     """Take one arrival all the way. Raises Transient or Permanent where it is not the arrival's fault."""
     timings: dict[str, float] = {}
     try:
         with _timed(timings, "read"):
+            if arrival.format is Format.ADT:
+                return replace(administrative(moved(arrival), settings), timings=timings)
             ecgs = read(arrival)
-            reports = said(arrival) if not ecgs else ()
+            gone = withdraws(arrival) if not ecgs or _WITHDRAWN.search(arrival.payload) else ()
+            reports = said(arrival) if not ecgs and not gone else ()
     except Rejected as error:
         return Settlement(outcome=Outcome.QUARANTINED, reason=error.reason, timings=timings)
-    if not ecgs:
+    if not ecgs and not gone:
         return _without(arrival_id, reports, memory, settings, timings)
 
     with _timed(timings, "recognise"):
         looked = memory.looked(arrival_id)
-        places = [place(arrival_id, n, arrival.key, ecg, memory, settings) for n, ecg in enumerate(ecgs, start=1)]
+        places = [
+            place(arrival_id, n, arrival.key, ecg, memory, settings, people) for n, ecg in enumerate(ecgs, start=1)
+        ]
+        places = [replace(one, ecg=in_its_visit(one.ecg, arrival.received_at, people)) for one in places]
+        retracted = withdrawn(arrival_id, gone, memory, people)
     with _timed(timings, "score"):
-        answers = [() if one.yields_to(scored=True) else score(one.ecg) for one in places]
+        answers = [() if one.retracted or one.yields_to(scored=True) else score(one.ecg) for one in places]
     with _timed(timings, "decide"):
         verdicts = [_verdict(*pair, arrival, settings, memory, clock()) for pair in zip(places, answers, strict=True)]
     with _timed(timings, "explain"):
@@ -80,11 +96,12 @@ def process(
     with _timed(timings, "report"):
         superseded = {old: new for one in verdicts for old, new in one.superseded.items()}
         outgoing = [message for one in verdicts for message in _messages(one, settings)]
-        outgoing += taken_back(superseded, memory, settings)
+        retracted = {key: one for key, one in retracted.items() if key not in superseded}
+        outgoing += [*taken_back(superseded, memory, settings), *told(retracted, memory, settings)]
     findings = tuple(one.finding for one in verdicts if one.finding)
     return Settlement(
         outcome=_outcome(findings),
-        reason=_nothing_scored(findings),
+        reason=_nothing_new(places) if not findings else _nothing_scored(findings),
         findings=findings,
         outgoing=tuple(outgoing),
         timings=timings,
@@ -100,7 +117,14 @@ def process(
         raised=tuple(each for one in verdicts for each in unheard(_raised(one, settings), one.place)),
         standing=_standing(verdicts, settings),
         looked=looked,
+        retracted=retracted,
     )
+
+
+def _nothing_new(places: Sequence[Place]) -> Reason:
+    if not places:
+        return Reason.WITHDRAWN
+    return Reason.RETRACTED if all(one.retracted for one in places) else Reason.SAME_ECG
 
 
 def _raised(one: _Verdict, settings: Settings) -> tuple[Raised, ...]:
@@ -152,7 +176,9 @@ def _verdict(
     memory: Memory,
     now: datetime,
 ) -> _Verdict:
-    """Decide, unless what was decided of another copy stands; no answer: it was not asked for."""
+    """Decide, unless what was decided of another copy stands or was taken back; no answer: it was not asked for."""
+    if one.retracted:
+        return _Verdict(place=one, finding=None, stands=None)
     told = [each for each in answer if each.mode is not Mode.SHADOW]
     stands = one.yields_to(scored=not answer or any(isinstance(each, Score) for each in told))
     if stands:
@@ -196,8 +222,6 @@ def _outcome(findings: tuple[Finding, ...]) -> Outcome:
 
 def _nothing_scored(findings: tuple[Finding, ...]) -> Reason | None:
     """The first model's reason when no model answered for any ECG."""
-    if not findings:
-        return Reason.SAME_ECG
     if any(finding.assessments for finding in findings):
         return None
     return next(abstention.reason for finding in findings for abstention in finding.abstentions)

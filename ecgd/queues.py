@@ -16,8 +16,9 @@ from domain.finding import in_a_word
 from domain.outcome import Settlement
 from domain.reason import Reason
 from ecgd import health, loop
-from ecgd.doors import Memory
-from ecgd.pipeline import NOTHING, Answer, Read, Said, process
+from ecgd.census import People
+from ecgd.doors import NOBODY, Memory
+from ecgd.pipeline import NOTHING, Answer, Moved, Read, Said, process
 from store.jobs import Job, Jobs, Overtaken
 from store.outbox import Message, Outbox
 from store.retry import next_attempt
@@ -43,11 +44,15 @@ class JobQueue:
         stuck: Callable[[], None],
         memory: Memory = NOTHING,
         said: Said = lambda _: (),
+        withdraws: Said = lambda _: (),
+        moved: Moved = lambda _: (),
+        people: People = NOBODY,
         thresholds: Callable[[], Thresholds] | None = None,
     ) -> None:
         self._thresholds = thresholds or (lambda: settings.thresholds)
         self._jobs, self._read, self._score, self._settings, self._clock = jobs, read, score, settings, clock
-        self._memory, self._said = memory, said
+        self._memory, self._people = memory, people
+        self._said, self._withdraws, self._moved = said, withdraws, moved
         self._stuck, self._failed = stuck, set[int]()
 
     def claim(self) -> Job | None:
@@ -92,6 +97,9 @@ class JobQueue:
                 clock=self._clock,
                 memory=self._memory,
                 said=self._said,
+                withdraws=self._withdraws,
+                moved=self._moved,
+                people=self._people,
             )
             try:
                 return settlement, self._jobs.settle(job, settlement)

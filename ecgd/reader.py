@@ -12,7 +12,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import IO, Any
 
@@ -22,6 +22,7 @@ from pydantic import TypeAdapter
 
 from config.schema import Reading
 from domain.arrival import Arrival, Format
+from domain.census import Movement
 from domain.ecg import Ecg
 from domain.errors import Permanent, Rejected
 from domain.reason import Reason
@@ -32,8 +33,8 @@ from ecgd.child import die_with_parent, say_last_words
 _LENGTHS = struct.Struct("<IQ")  # JSON header, bytes that follow it
 _MOST = 1 << 30
 _START_S = 60.0
-ECGS, REPORTS = "ecgs", "reports"
-_REPORT = TypeAdapter(Report)
+ECGS, REPORTS, WITHDRAWN, MOVEMENTS = "ecgs", "reports", "withdrawn", "movements"
+_REPORT, _MOVEMENT = TypeAdapter(Report), TypeAdapter(Movement)
 
 Blob = bytes | memoryview
 
@@ -53,6 +54,16 @@ class Reader:
         """``adapters.hl7_report.said`` at arm's length; raises as ``read`` does."""
         header, _ = self._asked(arrival, REPORTS)
         return tuple(map(_REPORT.validate_python, header[REPORTS]))
+
+    def withdrawn(self, arrival: Arrival) -> tuple[Report, ...]:
+        """``adapters.hl7_report.withdrawn`` at arm's length; raises as ``read`` does."""
+        header, _ = self._asked(arrival, WITHDRAWN)
+        return tuple(map(_REPORT.validate_python, header[WITHDRAWN]))
+
+    def moved(self, arrival: Arrival) -> tuple[Movement, ...]:
+        """``adapters.hl7_adt.moved`` at arm's length; raises as ``read`` does."""
+        header, _ = self._asked(arrival, MOVEMENTS)
+        return tuple(map(_MOVEMENT.validate_python, header[MOVEMENTS]))
 
     def _asked(self, arrival: Arrival, what: str) -> tuple[dict[str, Any], memoryview]:
         for _ in range(2):  # a child killed from outside is not the file's fault: it gets one more try
@@ -185,8 +196,13 @@ def _serve(settings: Reading) -> None:
     say_last_words("reader")
     _limit(settings)
     sys.modules["pymupdf.layout"] = None  # type: ignore[assignment] # an ONNX model that nobody asks: 0.7 s at start
-    from adapters import formats, hl7_report  # the parsers' libraries are loaded here, never in the parent
+    from adapters import formats, hl7_adt, hl7_report  # the parsers' libraries are loaded here, never in the parent
 
+    asked: dict[str, tuple[Callable[..., Any], TypeAdapter[Any]]] = {
+        REPORTS: (hl7_report.said, _REPORT),
+        WITHDRAWN: (hl7_report.withdrawn, _REPORT),
+        MOVEMENTS: (hl7_adt.moved, _MOVEMENT),
+    }
     _send(pipe_out, {"ready": True}, [])
     while size := _read(pipe_in, _LENGTHS.size):
         head, body = _LENGTHS.unpack(size)
@@ -199,10 +215,8 @@ def _serve(settings: Reading) -> None:
             if what == ECGS:
                 answer = _answer(formats.read(arrival, settings))
             else:
-                answer = (
-                    {REPORTS: [_REPORT.dump_python(one, mode="json") for one in hl7_report.said(arrival, settings)]},
-                    [],
-                )
+                ask, kind = asked[what]
+                answer = {what: [kind.dump_python(one, mode="json") for one in ask(arrival, settings)]}, []
         except Rejected as error:
             answer = {"reason": error.reason, "detail": error.detail}, []
         except MemoryError:

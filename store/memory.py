@@ -11,12 +11,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from domain.arrival import Arrival, Format
 from domain.alert import Risk
+from domain.arrival import Arrival, Format
 from domain.context import Earlier
 from domain.ecg import Identifier
 from domain.finding import Severity
-from domain.seen import Attachment, Known, Looked, Past, Retraction, Seen, Sighting, Source
+from domain.seen import Attachment, Known, Looked, Past, Seen, Sighting, Source
 from store import facts
 from store.alert_rows import standing
 from store.database import Database
@@ -33,7 +33,6 @@ from store.tables import (
     merges,
     outbox,
     recordings,
-    retractions,
 )
 from store.wake import WORK
 
@@ -116,15 +115,6 @@ class Memory:
         """What models said of a person's ECGs of the hours before ``at``, the latest first; not of ``besides``."""
         with self._database.read() as connection:
             return earlier(connection, person, at, within_h, besides)
-
-    def retracted(self, arrival_id: int) -> tuple[Retraction, ...]:
-        """Which of an arrival's results were taken back."""
-        query = sa.select(retractions).where(retractions.c.arrival_id == arrival_id).order_by(retractions.c.id)
-        with self._database.read() as connection:
-            return tuple(
-                Retraction(arrival_id=row.arrival_id, part=row.part, by=row.by, why=row.why)
-                for row in connection.execute(query)
-            )
 
     def attach(self, attachment: Attachment, now: datetime) -> None:
         """Write whose an ECG is and let its arrival be worked on again, in one transaction."""

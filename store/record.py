@@ -1,6 +1,6 @@
 """Findings and the messages they cause, written in the transaction that settles their job."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -16,9 +16,12 @@ from domain.outgoing import Outgoing
 from domain.person import person_key
 from domain.seen import Retraction
 from store import alert_rows, census, scores
+from store.database import Database
 from store.facts import facts
 from store.memory import attach, forget, keep, link
+from store.postgresql import settling
 from store.tables import EPOCH, RETRACTED, MessageState, findings, outbox, recordings, retractions
+from store.wake import DELIVER, PAGER
 
 # Both dialects' inserts have ON CONFLICT, in the same words; their common class does not know it.
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -95,6 +98,16 @@ def retract(
         actor=retraction.by,
         now=now,
     )
+
+
+def take_back(
+    database: Database, retracted: Mapping[str, Retraction], outgoing: Sequence[Outgoing], now: datetime
+) -> None:
+    """Retract findings, by key, and queue the messages that tell so, in one transaction."""
+    with database.write(DELIVER, PAGER) as connection:
+        settling(connection)
+        for key, one in retracted.items():
+            retract(connection, key, one, [each for each in outgoing if _caused_by(each) == key], now)
 
 
 def _supersede(connection: Connection, key: str, successor: str, messages: Sequence[Outgoing], now: datetime) -> None:

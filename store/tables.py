@@ -9,6 +9,7 @@ alerts     what people are to hear of, one a finding and risk, and ``alert_event
 attachments whose an ECG is, where its sender did not say: by a person or by another message
 movements  what an admission feed said, as it said it; ``moved``: of whom, by each of a person's record numbers
 merges     which person turned out to be which other
+flags      risks that stand in patients' records; ``watched``: of whom something changed that a flag may depend on
 retractions  whose result was taken back by a person or its sender, and why
 scores     what each model said of each ECG, in narrow rows that are read by the million
 configurations   the thresholds as they were, one row a change
@@ -274,7 +275,7 @@ scores = sa.Table(
     sa.Column("id", Id, primary_key=True),
     sa.Column("finding_id", Id, sa.ForeignKey("findings.id"), nullable=False, index=True),
     sa.Column("arrival_id", Id, nullable=False),
-    sa.Column("decided_at", Instant, nullable=False, index=True),
+    sa.Column("decided_at", Instant, nullable=False),
     sa.Column("recorded_at", Instant, nullable=False),
     sa.Column("person", sa.String(32), nullable=False),  # domain.person.person_key; "": not identified
     sa.Column("unit", sa.Text, nullable=False),
@@ -292,6 +293,7 @@ scores = sa.Table(
     sa.Column("severity", sa.Integer, nullable=False),
     sa.Column("rule", sa.String(32), nullable=False),  # the override; "": none
     sa.Column("stands", sa.Boolean, nullable=False),  # not superseded by a better copy, nor taken back
+    sa.Index("ix_scores_output", "output", "decided_at"),
     sa.Index("ix_scores_person", "person", "recorded_at"),
     sqlite_autoincrement=True,
 )
@@ -372,6 +374,7 @@ flags = sa.Table(
     sa.Column("begun", Instant, nullable=False),
     sa.Column("until", Instant, nullable=False),
     sa.Column("ended", Instant),
+    sa.Column("changes", sa.Integer, nullable=False),
     sa.Index("ix_flags_state_until", "state", "until"),
 )
 
@@ -379,6 +382,6 @@ watched = sa.Table(
     "watched",
     metadata,
     sa.Column("id", Id, primary_key=True),
-    sa.Column("person", sa.String(32), nullable=False),  # something changed that a flag may depend on
+    sa.Column("person", sa.String(32), nullable=False),
     sqlite_autoincrement=True,
 )

@@ -64,9 +64,7 @@ def _alerts() -> None:
     )
     op.create_index(op.f("ix_alert_events_alert_id"), "alert_events", ["alert_id"])
     op.create_index("ix_alert_events_what", "alert_events", ["what", "at"])
-    op.create_index(
-        "ix_alert_events_pending", "alert_events", ["id"], sqlite_where=pending, postgresql_where=pending
-    )
+    op.create_index("ix_alert_events_pending", "alert_events", ["id"], sqlite_where=pending, postgresql_where=pending)
 
 
 def upgrade() -> None:
@@ -105,7 +103,7 @@ def _thresholds() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_scores_finding_id"), "scores", ["finding_id"])
-    op.create_index(op.f("ix_scores_decided_at"), "scores", ["decided_at"])
+    op.create_index("ix_scores_output", "scores", ["output", "decided_at"])
     op.create_index("ix_scores_person", "scores", ["person", "recorded_at"])
     op.create_table(
         "configurations",
@@ -194,6 +192,7 @@ def _census() -> None:
         sa.Column("begun", sa.BigInteger, nullable=False),
         sa.Column("until", sa.BigInteger, nullable=False),
         sa.Column("ended", sa.BigInteger),
+        sa.Column("changes", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_flags")),
     )
     op.create_index(op.f("ix_flags_person"), "flags", ["person"])
@@ -205,7 +204,6 @@ def _census() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_watched")),
         sqlite_autoincrement=True,
     )
-
 
 
 def _lanes() -> None:

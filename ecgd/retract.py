@@ -1,0 +1,94 @@
+"""Taking results back: by the sender's word (OBX-11 D or W), or a person's (``ecgd retract``)."""
+
+import getpass
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from adapters.identity import seen_of
+from config.schema import Settings
+from delivery.superseded import retracting
+from domain.errors import Problem, Rejected
+from domain.outgoing import Outgoing
+from domain.report import Report
+from domain.seen import Past, Retraction
+from ecgd.census import People
+from ecgd.doors import Memory, owner
+from ecgd.terminal import DEFAULT, INVALID, WANTING, Config, end, settings_of
+from store.database import Database
+from store.memory import Memory as Store
+from store.record import take_back
+from store.report import trail
+
+BY_SENDER = "withdrawn by its sender"
+
+
+def withdrawn(arrival_id: int, reports: Iterable[Report], memory: Memory, people: People) -> dict[str, Retraction]:
+    """The results that stand of the ECGs a message withdraws, found as measurements find theirs: never by guessing."""
+    found: dict[str, Retraction] = {}
+    for report in reports:
+        whose = people.survivor(report.patient) or report.patient.identifiers
+        about = seen_of(replace(report, patient=replace(report.patient, identifiers=whose)))
+        name = owner(about, memory.like(arrival_id, about))
+        for one in memory.past(arrival_id, 0, name) if name else ():
+            if one.current:
+                found[one.key] = _of(one, f"arrival {arrival_id}", BY_SENDER)
+    return found
+
+
+def _of(past: Past, by: str, why: str) -> Retraction:
+    return Retraction(arrival_id=past.arrival_id, part=past.part, by=by, why=why)
+
+
+def told(retracted: dict[str, Retraction], memory: Memory, settings: Settings) -> tuple[Outgoing, ...]:
+    """Tell each destination what no longer stands, of what it was sent."""
+    return tuple(
+        retracting(body, key, one.why, destination)
+        for key, one in retracted.items()
+        for destination in settings.destinations
+        if (body := memory.sent(f"{key}:{destination.channel}")) is not None
+    )
+
+
+def retract(database: Database, settings: Settings, said: Retraction, clock: Callable[[], datetime]) -> str | None:
+    """Take back an arrival's results, all or those of one part, or say in a line why not; it names no patient."""
+    memory, number = Store(database), said.arrival_id
+    try:
+        found = trail(database, number)
+    except Rejected:
+        return f"no arrival {number}"
+    standing = [one for one in memory.decided(number) if one.current and said.part in (0, one.part)]
+    if not standing:
+        instead = f"; the result of arrival {', '.join(map(str, found.copies))} stands" if found.copies else ""
+        return f"arrival {number} has no result that stands ({found.reason or found.state}){instead}"
+    retracted = {one.key: _of(one, said.by, said.why) for one in standing}
+    take_back(database, retracted, told(retracted, memory, settings), clock())
+    return None
+
+
+def command(
+    arrival: Annotated[int, typer.Argument(help="The arrival's number; `ecgd status` and the result name it.")],
+    reason: Annotated[str, typer.Option(help="Why, in a line for the clinicians who read the result.")],
+    part: Annotated[int, typer.Option(min=0, help="Which ECG of an arrival that holds several; 0 is all.")] = 0,
+    by: Annotated[str, typer.Option(help="Who says so; by default who is logged in.")] = "",
+    config: Config = DEFAULT,
+) -> None:
+    """Take a result back: entered in error wherever it went, its alerts closed, and who was alerted is told."""
+    from ecgd.app import now
+    from ecgd.operate import opened
+
+    settings = settings_of(config)
+    said = Retraction(arrival_id=arrival, part=part, by=by or getpass.getuser(), why=reason.strip())
+    if not said.why:
+        end(WANTING, "say why with --reason")
+    try:
+        with opened(settings) as database:
+            why_not = retract(database, settings, said, now)
+    except Problem as error:
+        end(INVALID, f"the store cannot be used: {error.detail or error.reason}")
+    if why_not:
+        end(WANTING, why_not)
+    print(f"arrival {arrival}: retracted by {said.by}; every destination it was sent to is told")
