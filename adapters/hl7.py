@@ -137,8 +137,9 @@ def _recordings(groups: Sequence[Group], context: Context) -> Iterator[Recording
 
 def _pages(document: bytes, context: Context) -> tuple[Recording, ...]:
     """Read an embedded document by what it is."""
-    reader = _EMBEDDED.get(sniff(document) or Format.PDF, pdf).read
-    return reader(document, context.source, context.settings)
+    reader = _EMBEDDED.get(sniff(document) or Format.PDF, pdf)
+    pages: tuple[Recording, ...] = reader.read(document, context.source, context.settings)
+    return pages
 
 
 def _waveforms(groups: Sequence[Group], agreed: Hl7Sender | None) -> tuple[dict[Group, Waveform], list[Group]]:

@@ -97,7 +97,9 @@ class Memory:
         """What came under a key."""
         with self._database.read() as connection:
             row = connection.execute(sa.select(arrivals).where(arrivals.c.key == key)).one_or_none()
-        return row and Arrival(
+        if row is None:
+            return None
+        return Arrival(
             key=row.key,
             format=Format(row.format),
             payload=bytes(row.payload),
