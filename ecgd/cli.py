@@ -14,9 +14,9 @@ import typer
 from domain.errors import Problem, Rejected
 from ecgd import alerts as alerting
 from ecgd import attach as attaching
+from ecgd import compare as comparing
 from ecgd import evaluate as evaluation
 from ecgd import explain as explanation
-from ecgd import retract as retracting
 from ecgd import simulate as simulation
 from ecgd import train as training
 from ecgd.terminal import (
@@ -211,8 +211,8 @@ def _store(config: Path) -> Iterator[Any]:
 
 
 app.add_typer(alerting.app, name="alerts")
+app.add_typer(comparing.models, name="models")
 app.command("attach")(attaching.command)
-app.command("retract")(retracting.command)
 app.command("evaluate")(evaluation.evaluate)
 app.command("explain")(explanation.command)
 app.command("train")(training.train)
