@@ -19,7 +19,6 @@ _UNEVEN = 0.012
 _PLAIN = 1.0  # what a plain break weighs against steps of the curve
 _REACH = 40
 _LEAD_IN = 4  # columns by whose ink a line's beginning is told
-_LEVEL = 20  # percentile of a row's ink that is about as high as the pen
 _STEEP = 1.0  # px a column
 _DOUBTFUL = 0.3  # what the beginning of a steep line weighs
 _OFF_PX = 0.2  # by which beginnings differ from one another
@@ -38,14 +37,13 @@ class Breaks:
         return Breaks(self.x[inside], self.weight[inside])
 
 
-def pieces_of(runs: Runs, path: Index) -> tuple[Index, Breaks]:
+def pieces_of(runs: Runs, path: Index, pen: float) -> tuple[Index, Breaks]:
     """Return the path with every line followed back to its first column, and where new lines begin.
 
     Where a line begins beneath the end of the one before, or the path cut a corner, the new line's own ink counts.
     """
     path = path.copy()
     taken = np.flatnonzero(path >= 0)
-    pen = float(np.percentile(runs.bottom[path[taken]] - runs.top[path[taken]], _LEVEL))
     found = [_begin(runs, path, _follow_back(runs, path, int(taken[0])), pen)]
     for left, right in zip(taken[:-1].tolist(), taken[1:].tolist(), strict=True):
         one, other = int(path[left]), int(path[right])

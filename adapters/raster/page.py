@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -15,11 +14,12 @@ from adapters.pages.labels import find_labels
 from adapters.raster.columns import Breaks, column_starts, pieces_of
 from adapters.raster.crossings import settled
 from adapters.raster.follow import follow
+from adapters.raster.joins import parted
 from adapters.raster.lattice import find_lattice, turned
 from adapters.raster.letters import lead_words
 from adapters.raster.rows import row_levels
-from adapters.raster.shape import Curve, curve_of, cut_pulse
-from adapters.raster.strokes import Colour, darkness, mask_of, runs_of
+from adapters.raster.shape import Curve, curve_of, cut_pulse, pen_of
+from adapters.raster.strokes import Colour, Runs, darkness, mask_of, runs_of
 from domain.errors import Rejected
 from domain.reason import Reason
 
@@ -30,6 +30,7 @@ _MOST_ROWS = 16
 _MOST_RUNS = 400_000
 _GRID_LINES = 16
 _LIFT_MM = 1.0
+_BEGINS_PX = 1.5  # a trace begins where its column does, or its line, if that is so near
 _TRACE, _PULSE, _GRID = (("s", name) for name in ("trace", "pulse", "grid"))
 
 
@@ -44,6 +45,7 @@ class Upright:
 @dataclass(frozen=True, slots=True, eq=False)
 class _Row:
     level: float
+    path: NDArray[np.int64]  # the run of ink it takes in each column
     curve: Curve
     breaks: Breaks
     pulse: Pulse | None
@@ -79,33 +81,36 @@ def drawn(page: Upright, pt_px: float | None = None) -> Ink:
     large = (boxes[:, 2] > _TRACE_WIDE_MM * px_mm) | (boxes[:, 3] > _TRACE_HIGH_MM * px_mm)
     large[0] = False
     words = lead_words(dark, boxes[1:, :4], px_mm)
-    rows = _rows(dark, mask, parts, large, px_mm)
+    runs = _runs(dark, mask, parts, large)
+    rows = _rows(runs, dark.shape[0], px_mm)
     starts = _starts(rows, words, px_mm)
     scale = PT_MM / px_mm if pt_px is None else pt_px
-    strokes = tuple(
-        _scaled(stroke, scale) for stroke in (*_traces(rows, words, starts, px_mm), *_pulses(rows), *_grid(page.px_mm))
-    )
-    return Ink(strokes, tuple(_word(word, scale) for word in words), 0, 1)
+    strokes = (*_traces(runs, rows, words, starts, px_mm), *_pulses(rows), *_grid(page.px_mm))
+    return Ink(tuple(_scaled(stroke, scale) for stroke in strokes), tuple(_word(word, scale) for word in words), 0, 1)
 
 
-def _rows(
-    dark: NDArray[np.float32], mask: Colour, parts: NDArray[np.int32], large: NDArray[np.bool_], px_mm: float
-) -> list[_Row]:
+def _runs(dark: NDArray[np.float32], mask: Colour, parts: NDArray[np.int32], large: NDArray[np.bool_]) -> Runs:
     runs = runs_of(dark, mask, parts)
     if runs.middle.size > _MOST_RUNS:
         raise Rejected(Reason.TOO_LARGE, f"a picture with more than {_MOST_RUNS} pieces of ink")
-    runs = runs.of(large)
-    levels = row_levels(runs, dark.shape[0], px_mm) if runs.middle.size else np.empty(0)
+    return runs.of(large)
+
+
+def _rows(runs: Runs, height: int, px_mm: float) -> list[_Row]:
+    levels = row_levels(runs, height, px_mm) if runs.middle.size else np.empty(0)
     if not 1 <= levels.size <= _MOST_ROWS:
         raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "no rows of traces on the picture")
     rows = []
     paths = follow(runs, levels, px_mm)
     long = (paths >= 0).sum(axis=1) >= _SHORTEST_MM * px_mm
-    pieces = [pieces_of(runs, path) for path in paths[long]]
+    if not long.any():
+        return []
+    pen = pen_of(runs, paths[long])
+    pieces = [pieces_of(runs, path, pen) for path in paths[long]]
     wholes = settled([path for path, _ in pieces], runs)
     for level, whole, (_, begins) in zip(levels[long].tolist(), wholes, pieces, strict=True):
-        curve, pulse = cut_pulse(curve_of(runs, whole), px_mm)
-        rows.append(_Row(level, curve, begins.between(curve.x0 - 1.5, curve.x1), pulse))
+        curve, pulse = cut_pulse(curve_of(runs, whole, pen), px_mm)
+        rows.append(_Row(level, whole, curve, begins.between(curve.x0 - 1.5, curve.x1), pulse))
     return rows
 
 
@@ -124,24 +129,27 @@ def _names_of(row: _Row, rows: Sequence[_Row], words: Sequence[Word]) -> list[fl
     return [label.x0 for label in find_labels(words) if max(above, row.level - 1e4) < label.y <= row.level]
 
 
-def _traces(rows: Sequence[_Row], words: Sequence[Word], starts: Sequence[float], px_mm: float) -> Iterator[Stroke]:
+def _traces(
+    runs: Runs, rows: Sequence[_Row], words: Sequence[Word], starts: Sequence[float], px_mm: float
+) -> Iterator[Stroke]:
     """Cut each row that holds columns where they begin; what is apart by more than a pen's lift is two strokes."""
+    pen = pen_of(runs, [row.path for row in rows]) if rows else 0.0
     for row in rows:
-        cuts = starts if _is_cut(row, starts) or len(_names_of(row, rows, words)) > 1 else ()
-        edges = [-np.inf, *cuts[1:], np.inf]
-        x = np.arange(row.curve.y.size, dtype=np.float64)
-        for number, (first, last) in enumerate(pairwise(edges)):
-            inside = np.flatnonzero(np.isfinite(row.curve.y) & (x >= first) & (x < last))
-            apart = np.flatnonzero(np.diff(inside) > _LIFT_MM * px_mm) + 1
-            for run in np.split(inside, apart):
-                if run.size > 3:
-                    begin = cuts[number] if cuts and abs(run[0] - cuts[number]) < 1.5 else _begin(row, float(run[0]))
-                    yield Stroke(_resampled(x[run], row.curve.y[run], begin), _TRACE)
+        cut = _is_cut(row, starts) or len(_names_of(row, rows, words)) > 1
+        path = np.where(np.isfinite(row.curve.y), row.path, -1)
+        for piece in parted(runs, path, starts, px_mm) if cut else (path,):
+            yield from _strokes(curve_of(runs, piece, pen), row, starts, px_mm)
 
 
-def _begin(row: _Row, x: float) -> float:
-    near = row.breaks.between(x - 1.5, x + 1.5).x
-    return float(near[0]) if near.size else x
+def _strokes(curve: Curve, row: _Row, starts: Sequence[float], px_mm: float) -> Iterator[Stroke]:
+    inside = np.flatnonzero(np.isfinite(curve.y))
+    apart = np.flatnonzero(np.diff(inside) > _LIFT_MM * px_mm) + 1
+    begins = np.concatenate((starts, row.breaks.x))
+    for run in np.split(inside, apart):
+        if run.size > 3:
+            near = begins[np.abs(begins - run[0]) < _BEGINS_PX]
+            begin = float(near[0]) if near.size else float(run[0])
+            yield Stroke(_resampled(run.astype(np.float64), curve.y[run], begin), _TRACE)
 
 
 def _resampled(x: NDArray[np.float64], y: NDArray[np.float64], begin: float) -> NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """A row's runs of ink into the curve its pen drew, and the calibration pulse at its end."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from adapters.raster.strokes import Runs
 
 Values = NDArray[np.float64]
 
+_LEVEL = 25  # percentile of the traces' ink that is as high as the pen is thick
 _TALL_MM = 2.0  # ink of one column in a pulse's upright side
 _PULSE_MM = (4.0, 22.0)  # height: 5 to 20 mm/mV
 _PULSE_WIDE_MM = (1.8, 11.0)  # 0.2 s at 12.5 to 50 mm/s
@@ -43,13 +45,19 @@ class Curve:
         return Curve(*(np.where(inside, values, np.nan) for values in (self.y, self.top, self.bottom)))
 
 
-def curve_of(runs: Runs, path: NDArray[np.int64]) -> Curve:
+def pen_of(runs: Runs, paths: Sequence[NDArray[np.int64]]) -> float:
+    """Return how thick the traces are drawn, px: how high their ink is where they are level."""
+    runs_taken = np.concatenate([path[path >= 0] for path in paths])
+    return float(np.percentile(runs.bottom[runs_taken] - runs.top[runs_taken], _LEVEL))
+
+
+def curve_of(runs: Runs, path: NDArray[np.int64], pen: float) -> Curve:
     """Take back the curve that a round pen drew: its ink's edges less the pen, the upper one at crests."""
     taken = path >= 0
     y, top, bottom = (np.full(path.size, np.nan) for _ in range(3))
     for values, source in ((y, runs.middle), (top, runs.top), (bottom, runs.bottom)):
         values[taken] = source[path[taken]]
-    radius = float(np.nanmedian(bottom - top)) / 2
+    radius = pen / 2
     under, over = _worn(top, radius), -_worn(-bottom, radius)
     bend = np.full(y.size, 0.0)
     bend[1:-1] = y[:-2] + y[2:] - 2 * y[1:-1]
