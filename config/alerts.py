@@ -37,9 +37,9 @@ def span(hours: str) -> tuple[time, time]:
 class _Told(Strict):
     """What a channel may carry. ``safe: false``: strangers may read it, so no content at all."""
 
-    name: Name
+    name: Name = Field(description="its channel is kind:name, e.g. webhook:pager")
     content: Content = Field("minimal", description="none: only that there is an alert; identified: record number too")
-    safe: bool = True
+    safe: bool = Field(True, description="false: strangers may read it, and it carries no content")
 
     @model_validator(mode="after")
     def _nothing_where_unsafe(self) -> Self:
@@ -51,50 +51,56 @@ class _Told(Strict):
 class Webhook(_Told):
     """An alert as JSON by POST, signed (``X-Ecgd-Signature: sha256=...``) when ``secret_file`` is set."""
 
-    url: HttpUrl
-    secret_file: Secret | None = None
-    timeout_s: float = Field(10, gt=0, le=60)
+    url: HttpUrl = Field(description="where the alert is posted")
+    secret_file: Secret | None = Field(None, description="where the key of the signature is; absent: not signed")
+    timeout_s: float = Field(10, gt=0, le=60, description="for one answer")
 
 
 class Smtp(_Told):
     """An alert by mail; no names."""
 
-    host: str
+    host: str = Field(description="the mail relay")
     port: Port = 25
-    starttls: bool = False
-    username: str | None = None
-    secret_file: Secret | None = None
-    sender: str
-    recipients: tuple[str, ...] = Field(min_length=1)
-    timeout_s: float = Field(20, gt=0, le=120)
+    starttls: bool = Field(False, description="refuse to send in the clear")
+    username: str | None = Field(None, description="where the relay wants a login, with secret_file")
+    secret_file: Secret | None = Field(None, description="where its password is")
+    sender: str = Field(description="the address in From")
+    recipients: tuple[str, ...] = Field(min_length=1, description="addresses")
+    timeout_s: float = Field(20, gt=0, le=120, description="for one mail")
 
 
 class Apprise(_Told):
     """A pager, SMS or chat through apprise; its URL holds a secret and stands in a file. Not safe unless said so."""
 
     url_file: Secret = Field(description="one apprise URL a line, e.g. pagerduty://key@api")
-    timeout_s: float = Field(20, gt=0, le=120)
-    content: Content = "none"
-    safe: bool = False
+    timeout_s: float = Field(20, gt=0, le=120, description="for one message")
+    content: Content = Field("none", description="none: only that there is an alert")
+    safe: bool = Field(False, description="false: strangers may read it, and it carries no content")
 
 
 class Step(Strict):
     """Channels that are told together, ``after_s`` after the alert while nobody has acknowledged it."""
 
-    to: tuple[Channel, ...] = Field(min_length=1)
-    after_s: float = Field(0, ge=0, le=86400)
+    to: tuple[Channel, ...] = Field(min_length=1, description="channels, all told together")
+    after_s: float = Field(0, ge=0, le=86400, description="so long after the alert, while nobody has acknowledged it")
 
 
 class Route(Strict):
     """Who hears of which alerts; the first route that matches is taken. An empty list matches all."""
 
-    name: Name
-    severities: tuple[Literal["abnormal", "critical"], ...] = Field(("critical",), min_length=1)
+    name: Name = Field(description="told in logs")
+    severities: tuple[Literal["abnormal", "critical"], ...] = Field(
+        ("critical",), min_length=1, description="how grave"
+    )
     units: tuple[str, ...] = Field((), description="patterns of the unit the patient is in now, e.g. ED*")
     hours: Annotated[str, AfterValidator(_hours)] | None = Field(None, description='"19:00-07:00"')
-    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = ()
-    models: tuple[str, ...] = ()
-    risks: tuple[Literal["arrest", "potassium_high", "potassium_low"], ...] = ()
+    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = Field(
+        (), description="in alerts.timezone; empty: every day"
+    )
+    models: tuple[str, ...] = Field((), description="names of models; empty: any")
+    risks: tuple[Literal["arrest", "potassium_high", "potassium_low"], ...] = Field(
+        (), description="of what; empty: of anything"
+    )
     steps: tuple[Step, ...] = Field(min_length=1, description="the chain of escalation; the first at once")
     repeat_s: float | None = Field(None, ge=30, le=86400, description="again while unacknowledged; absent: never")
     repeats: int = Field(3, ge=1, le=100, description="how often at most")
@@ -121,8 +127,8 @@ class Route(Strict):
 class Storm(Strict):
     """More than ``most`` messages to one channel within ``within_s``: from then on one summary in ``summary_s``."""
 
-    most: int = Field(10, ge=1)
-    within_s: float = Field(60, gt=0, le=3600)
+    most: int = Field(10, ge=1, description="messages")
+    within_s: float = Field(60, gt=0, le=3600, description="the window in which they are counted")
     summary_s: float = Field(15, gt=0, le=60, description="the longest an alert waits in a storm")
     call_s: float = Field(600, gt=0, le=86400, description="operations are called again after this")
 
@@ -130,7 +136,7 @@ class Storm(Strict):
 class Worse(Strict):
     """By how much a later value must be worse to alert again while an alert is open."""
 
-    arrest: float = Field(0.1, gt=0, le=1)
+    arrest: float = Field(0.1, gt=0, le=1, description="probability")
     potassium: float = Field(0.5, gt=0, le=5, description="mmol/L")
 
 
@@ -139,10 +145,10 @@ class Acknowledge(Strict):
 
     url: HttpUrl = Field(description="where recipients reach the page, e.g. https://ecg.hospital/")
     key_file: Secret = Field(description="at least 32 random bytes in hexadecimal; renewing it ends all links")
-    bind: str = "127.0.0.1"
+    bind: str = Field("127.0.0.1", description="address to listen at")
     port: Port = 9464
     certificate: Path | None = Field(None, description="TLS, with key; absent: behind a proxy that has it")
-    key: Path | None = None
+    key: Path | None = Field(None, description="PEM file of its private key")
 
     @model_validator(mode="after")
     def _pair(self) -> Self:
@@ -159,8 +165,10 @@ class Alerts(Strict):
     apprise: tuple[Apprise, ...] = ()
     routes: tuple[Route, ...] = Field((), description="empty: every channel at once")
     operations: tuple[Channel, ...] = Field((), description="who hears of storms, budgets, and alerts nobody took")
-    timezone: TimeZone = "UTC"
-    expire_s: float = Field(4 * 3600, gt=0)
+    timezone: TimeZone = Field("UTC", description="of hours, days and budgets")
+    expire_s: float = Field(
+        4 * 3600, gt=0, description="an alert older than this would mislead: what is not sent is buried"
+    )
     undelivered_s: float = Field(60, gt=0, le=3600, description="a channel that fails this long: the next one is told")
     worse: Worse = Worse()
     storm: Storm = Storm()

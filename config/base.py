@@ -40,6 +40,8 @@ class Strict(BaseModel):
 class Tls(Strict):
     """TLS 1.2 or later; ``client_ca`` makes client certificates compulsory."""
 
-    certificate: Path
-    key: Path
-    client_ca: Path | None = None
+    certificate: Path = Field(description="PEM file of the certificate and those that lead to its authority")
+    key: Path = Field(description="PEM file of its private key, without a password")
+    client_ca: Path | None = Field(
+        None, description="PEM file of the clients' authorities; absent: clients need no certificate"
+    )

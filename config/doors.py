@@ -14,29 +14,31 @@ AeTitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[\x21-\x5
 class DicomPeer(Strict):
     """A calling AE title bound to where it may call from; with TLS also to its certificate's common name."""
 
-    ae_title: AeTitle
-    addresses: tuple[IPv4Network | IPv6Network, ...] = Field(min_length=1)
-    certificate_cn: str | None = None
+    ae_title: AeTitle = Field(description="as it calls itself")
+    addresses: tuple[IPv4Network | IPv6Network, ...] = Field(min_length=1, description="networks it may call from")
+    certificate_cn: str | None = Field(
+        None, description="its certificate's common name, with doors.dicom.tls and client_ca"
+    )
 
 
 class DicomDoor(Strict):
     """The DICOM storage SCP."""
 
-    bind: str = "127.0.0.1"
+    bind: str = Field("127.0.0.1", description="address to listen at; 0.0.0.0: every one of the machine")
     port: Port = 11112
-    ae_title: AeTitle = "ECGD"
+    ae_title: AeTitle = Field("ECGD", description="as it is called")
     peers: tuple[DicomPeer, ...] = ()
-    max_associations: int = Field(16, ge=1, le=500)
-    max_object_mib: int = Field(64, ge=1, le=1024)
-    idle_s: float = Field(60, gt=0, le=3600)
+    max_associations: int = Field(16, ge=1, le=500, description="at once; one more is refused")
+    max_object_mib: int = Field(64, ge=1, le=1024, description="a larger object is refused")
+    idle_s: float = Field(60, gt=0, le=3600, description="an association without a message for so long is aborted")
     tls: Tls | None = None
 
 
 class Hl7Sender(Strict):
     """What is agreed with one sending application and facility (MSH-3, MSH-4; empty matches any)."""
 
-    application: str = ""
-    facility: str = ""
+    application: str = Field("", description="MSH-3; empty: any")
+    facility: str = Field("", description="MSH-4; empty: any")
     charset: Charset | None = Field(None, description="used when MSH-18 is absent, e.g. gb18030; never guessed")
     waveform_rate_hz: float | None = Field(None, gt=0, description="NA or MA waveforms without a rate of their own")
     waveform_uv_per_unit: float | None = Field(None, gt=0, description="likewise their resolution, in uV")
@@ -45,13 +47,18 @@ class Hl7Sender(Strict):
 class Hl7Door(Strict):
     """The MLLP listener."""
 
-    bind: str = "127.0.0.1"
+    bind: str = Field("127.0.0.1", description="address to listen at; 0.0.0.0: every one of the machine")
     port: Port = 2575
-    max_message_mib: int = Field(32, ge=1, le=512)
-    idle_s: float = Field(300, gt=0, le=86400)
-    max_connections: int = Field(64, ge=1, le=10_000)
-    processing_ids: tuple[Literal["P", "T", "D"], ...] = ("P",)
-    versions: tuple[str, ...] = ("2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8")
+    max_message_mib: int = Field(32, ge=1, le=512, description="a larger message is refused")
+    idle_s: float = Field(300, gt=0, le=86400, description="a connection without a message for so long is closed")
+    max_connections: int = Field(64, ge=1, le=10_000, description="at once; one more is closed")
+    processing_ids: tuple[Literal["P", "T", "D"], ...] = Field(
+        ("P",), description="MSH-11 that are taken; T: tests, D: debugging"
+    )
+    versions: tuple[str, ...] = Field(
+        ("2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8"),
+        description="MSH-12 that are taken",
+    )
     addresses: tuple[IPv4Network | IPv6Network, ...] = Field((), description="who may connect; empty: anyone who can")
     tls: Tls | None = None
 
@@ -59,10 +66,10 @@ class Hl7Door(Strict):
 class FolderDoor(Strict):
     """The drop folder; ``done/`` and ``refused/`` are made inside it."""
 
-    path: Path
+    path: Path = Field(description="the folder; the service must be able to write into it")
     settle_s: float = Field(2.0, ge=0, le=600, description="unchanged size for this long counts as settled")
-    sweep_s: float = Field(30, gt=0, le=3600)
-    max_file_mib: int = Field(64, ge=1, le=1024)
+    sweep_s: float = Field(30, gt=0, le=3600, description="how often it is looked through for what the watcher missed")
+    max_file_mib: int = Field(64, ge=1, le=1024, description="a larger file is refused")
 
 
 class Doors(Strict):
@@ -82,7 +89,7 @@ class References(Strict):
     allow: tuple[HttpUrl, ...] = Field(min_length=1, description="e.g. https://muse.hospital/museweb/")
     plain_http: bool = Field(False, description="also where neither the sender nor the bytes can be trusted")
     ca: Path | None = Field(None, description="the hospital's CA; absent: the system's")
-    max_mib: int = Field(32, ge=1, le=512)
+    max_mib: int = Field(32, ge=1, le=512, description="what is larger is refused")
     timeout_s: float = Field(30, gt=0, le=300, description="for the whole document")
     missing_s: float = Field(900, ge=0, le=86400, description="how long a 404 may mean that it is not written yet")
 
@@ -98,8 +105,8 @@ class References(Strict):
 class Reading(Strict):
     """Bounds on the child process that parses untrusted bytes, and what a file leaves unsaid."""
 
-    timeout_s: float = Field(30, gt=0, le=600)
-    memory_mib: int = Field(2048, ge=256)
+    timeout_s: float = Field(30, gt=0, le=600, description="a file that takes longer is quarantined as reader_timeout")
+    memory_mib: int = Field(2048, ge=256, description="one that needs more, as reader_memory")
     timezone: TimeZone = Field("UTC", description="zone of times that come without one")
     hl7_senders: tuple[Hl7Sender, ...] = Field((), description="what is agreed with whom; the first match counts")
     references: References | None = Field(None, description="absent: what messages point to is not fetched")

@@ -83,6 +83,11 @@ def _pattern(context: Mapping[str, Any]) -> tuple[str, str]:
     return "not written as it must be", right
 
 
+def _kinds(context: Mapping[str, Any]) -> tuple[str, str]:
+    kinds = context.get("expected_tags", "one of its kinds").replace(", ", " or ")
+    return f"not of a known {context['discriminator'].strip(chr(39))}", f"write {kinds}"
+
+
 _PATTERNS = (
     ("webhook|smtp", "write the kind, a colon and the name of a channel or destination, e.g. webhook:pager"),
     ("^[a-z][a-z0-9_-]{0,31}$", "a lower-case letter, then at most 31 of a-z, 0-9, - and _"),
@@ -115,8 +120,8 @@ _WORDS: tuple[tuple[set[str], Callable[[Mapping[str, Any]], tuple[str, str]]], .
     ({"ip_v4_network", "ip_v6_network", "ip_any_network"}, _said("not a network", "e.g. 10.1.0.0/16 or 10.1.2.3/32")),
     ({"date_type", "date_parsing", "date_from_datetime_parsing"}, _said("not a date", "e.g. 2026-12-31")),
     ({"path_type"}, _said("not a path", "write the file's or folder's whole path")),
-    ({"union_tag_invalid"}, _said("not one of its kinds", "write {discriminator}: {expected_tags}")),
-    ({"union_tag_not_found"}, _said("of no kind", "write {discriminator}, the first of its keys")),
+    ({"union_tag_invalid"}, _kinds),
+    ({"union_tag_not_found"}, _kinds),
 )
 
 

@@ -61,10 +61,13 @@ DatabaseUrl = Annotated[str, AfterValidator(_database)]
 class Store(Strict):
     """Where arrivals, jobs, findings and messages live."""
 
-    url: DatabaseUrl = "sqlite:///ecgd.db"
+    url: DatabaseUrl = Field(
+        "sqlite:///ecgd.db",
+        description="sqlite:///FILE, relative to state_dir, or postgresql://USER@HOST/NAME for several machines",
+    )
     password_file: Secret | None = Field(None, description="where the PostgreSQL password is; never in the URL")
-    lease_s: float = Field(60, ge=1, le=3600)
-    max_attempts: int = Field(8, ge=1, le=100)
+    lease_s: float = Field(60, ge=1, le=3600, description="a dead worker's ECG is taken up again after this long")
+    max_attempts: int = Field(8, ge=1, le=100, description="then an ECG is quarantined as too_many_attempts")
     free_disk_mib: int = Field(512, ge=0, description="below this the doors answer 'later' (A700, 207)")
     max_waiting: int = Field(10_000, ge=1, description="unsettled arrivals beyond which the doors answer 'later'")
 
@@ -80,8 +83,12 @@ class Health(Strict):
 class Logging(Strict):
     """Structured logs on stderr; no patient data at any level."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["json", "console"] = "json"
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="the least grave lines that are written"
+    )
+    format: Literal["json", "console"] = Field(
+        "json", description="json for machines, console for a person who looks on"
+    )
 
 
 class Settings(Strict):

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator, BaseModel, WithJsonSchema
 
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
 _VARIABLE = re.compile(r"env:ECGD_[A-Z0-9_]{1,80}")
@@ -32,7 +32,7 @@ def _named(source: Path) -> Path:
     return source
 
 
-Secret = Annotated[Path, AfterValidator(_named)]
+Secret = Annotated[Path, AfterValidator(_named), WithJsonSchema({"type": "string", "format": "secret"})]
 
 
 def read_secret(source: Path) -> str:

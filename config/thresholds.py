@@ -32,8 +32,8 @@ Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(_several, json_schema_
 class ArrestThresholds(Strict):
     """Probabilities of arrest; at or above ``high`` a person is alerted."""
 
-    moderate: Probability = 0.05
-    high: Probability = 0.20
+    moderate: Probability = Field(0.05, description="at or above: abnormal")
+    high: Probability = Field(0.20, description="at or above: critical")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -45,10 +45,10 @@ class ArrestThresholds(Strict):
 class PotassiumThresholds(Strict):
     """Estimated potassium in mmol/L; at ``severe_low`` or below and ``severe_high`` or above a person is alerted."""
 
-    severe_low: Potassium = 2.5
-    low: Potassium = 3.5
-    high: Potassium = 5.5
-    severe_high: Potassium = 6.5
+    severe_low: Potassium = Field(2.5, description="mmol/L; at or below: critical")
+    low: Potassium = Field(3.5, description="mmol/L; at or below: abnormal")
+    high: Potassium = Field(5.5, description="mmol/L; at or above: abnormal")
+    severe_high: Potassium = Field(6.5, description="mmol/L; at or above: critical")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -60,24 +60,24 @@ class PotassiumThresholds(Strict):
 class SomeArrest(Strict):
     """Those of the levels that an override changes."""
 
-    moderate: Probability | None = None
-    high: Probability | None = None
+    moderate: Probability | None = Field(None, description="absent: as above the list")
+    high: Probability | None = Field(None, description="absent: as above the list")
 
 
 class SomePotassium(Strict):
     """Those of the levels that an override changes; within the same bounds, so that none can be put out of reach."""
 
-    severe_low: Potassium | None = None
-    low: Potassium | None = None
-    high: Potassium | None = None
-    severe_high: Potassium | None = None
+    severe_low: Potassium | None = Field(None, description="mmol/L; absent: as above the list")
+    low: Potassium | None = Field(None, description="mmol/L; absent: as above the list")
+    high: Potassium | None = Field(None, description="mmol/L; absent: as above the list")
+    severe_high: Potassium | None = Field(None, description="mmol/L; absent: as above the list")
 
 
 class AgeBand(Strict):
     """Completed and begun years at the ECG: ``at_least <= age < below``; an unknown age is in no band."""
 
-    at_least: Years = 0
-    below: Years | None = None
+    at_least: Years = Field(0, description="years")
+    below: Years | None = Field(None, description="years; absent: however old")
 
     @model_validator(mode="after")
     def _some(self) -> Self:
@@ -138,7 +138,7 @@ def _all_in(ours: tuple[str, ...], theirs: tuple[str, ...]) -> bool:
 class Override(Strict):
     """Other levels for some ECGs."""
 
-    name: Name
+    name: Name = Field(description="told with every result that it applied to")
     when: When
     arrest: SomeArrest = SomeArrest()
     potassium: SomePotassium = SomePotassium()
