@@ -15,6 +15,7 @@ from domain.errors import Problem, Rejected
 from ecgd import alerts as alerting
 from ecgd import attach as attaching
 from ecgd import compare as comparing
+from ecgd import configuration as configuring
 from ecgd import evaluate as evaluation
 from ecgd import explain as explanation
 from ecgd import simulate as simulation
@@ -211,6 +212,7 @@ def _store(config: Path) -> Iterator[Any]:
 
 
 app.add_typer(alerting.app, name="alerts")
+app.add_typer(configuring.config, name="config")
 app.add_typer(comparing.models, name="models")
 app.command("attach")(attaching.command)
 app.command("evaluate")(evaluation.evaluate)
