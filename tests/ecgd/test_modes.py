@@ -7,6 +7,7 @@ import pytest
 
 from adapters import formats
 from config.schema import Reading, Settings, Thresholds
+from domain.alert import Risk
 from domain.arrival import Arrival, Format
 from domain.context import Earlier, context_of
 from domain.finding import Abstention, Mode, Output, Score, Severity, Status
@@ -42,6 +43,7 @@ def settled(ecg, *answers) -> Settlement:
 def test_a_shadow_model_changes_nothing_that_anybody_is_told(ecg, told, aside) -> None:
     without, beside = settled(ecg, told), settled(ecg, told, aside)
     assert (beside.outcome, beside.reason, beside.outgoing) == (without.outcome, without.reason, without.outgoing)
+    assert (beside.raised, beside.standing) == (without.raised, without.standing)
     (one,), (other,) = without.findings, beside.findings
     assert (other.key, other.severity, other.assessments, other.abstentions) == (
         one.key,
@@ -69,9 +71,9 @@ def test_promoting_a_shadow_model_gives_the_result_another_name(ecg) -> None:
 
 def test_a_model_that_reports_counts_for_severity_and_never_alerts(ecg) -> None:
     reports = settled(ecg, CALM, replace(ALARMED, mode=Mode.REPORT))
-    assert (reports.findings[0].severity, reports.outgoing) == (Severity.CRITICAL, ())
+    assert (reports.findings[0].severity, reports.raised) == (Severity.CRITICAL, ())
     alerts = settled(ecg, CALM, replace(ALARMED, mode=Mode.ALERT))
-    assert [each.channel for each in alerts.outgoing] == ["webhook:pager"]
+    assert [each.risk for each in alerts.raised] == [Risk.ARREST]
 
 
 @pytest.mark.parametrize("mode", [Mode.SHADOW, Mode.ALERT])
