@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from config.alerts import Alerts, Smtp, Webhook
 from config.base import Port, Strict, Tls
-from config.destinations import Delivery, Destinations, Fhir, PatientMatching
+from config.destinations import Delivery, Destinations, Fhir, Hl7v2, PatientMatching, Smart
 from config.doors import DicomDoor, DicomPeer, Doors, FolderDoor, Hl7Door, Hl7Sender, Reading
 from config.flags import Flags
 from config.include import Include, Includes
@@ -30,6 +30,7 @@ __all__ = [
     "Health",
     "Hl7Door",
     "Hl7Sender",
+    "Hl7v2",
     "Include",
     "Logging",
     "ModelBundle",
@@ -38,6 +39,7 @@ __all__ = [
     "PotassiumThresholds",
     "Reading",
     "Settings",
+    "Smart",
     "Smtp",
     "Store",
     "Strict",

@@ -13,10 +13,11 @@ from typing import Protocol
 
 import httpx
 
-from config.schema import Settings, Smtp, Webhook
-from delivery.pages import AppriseSender
+from config.schema import Hl7v2, Settings, Smtp, Webhook
 from delivery.answers import problem
 from delivery.http import FhirSender, Wire, client_context, secret
+from delivery.mllp import MllpSender
+from delivery.pages import AppriseSender
 from domain.errors import Permanent, Problem, Rejected, Transient
 from domain.outgoing import Outgoing
 from domain.reason import Reason
@@ -42,7 +43,9 @@ class Sender(Protocol):
 
 def senders(settings: Settings) -> dict[str, Sender]:
     """A sender for every configured channel, by ``Outgoing.channel``; files are read when one sends, not here."""
-    made: dict[str, Sender] = {one.channel: FhirSender(one) for one in settings.destinations}
+    made: dict[str, Sender] = {
+        one.channel: MllpSender(one) if isinstance(one, Hl7v2) else FhirSender(one) for one in settings.destinations
+    }
     made |= {f"webhook:{hook.name}": WebhookSender(hook) for hook in settings.alerts.webhooks}
     made |= {f"smtp:{box.name}": SmtpSender(box) for box in settings.alerts.smtp}
     made |= {f"apprise:{one.name}": AppriseSender(one) for one in settings.alerts.apprise}

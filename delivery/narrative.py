@@ -166,6 +166,27 @@ def told(answer: Assessment | Abstention, finding: Finding, *more: str) -> tuple
     return tuple(line for line in lines if line)
 
 
+def brief(answer: Assessment | Abstention, finding: Finding) -> tuple[str, ...]:
+    """The same in sentences that may be left out from the end, the gravest first."""
+    score = answer.score if isinstance(answer, Assessment) else answer
+    estimate = isinstance(answer, Assessment)
+    lines = (
+        "STAND-IN MODEL, TEST ONLY. Do not use for care." if score.status is Status.STAND_IN else "",
+        f"{amount(answer.score)}, {level(answer)}." if isinstance(answer, Assessment) else refusal(answer),
+        "Estimate from the ECG, not a blood value." if estimate and score.output is Output.POTASSIUM else "",
+        f"{score.model} {score.version}, weights {score.bundle_sha256[:8]}, "
+        f"thresholds {finding.thresholds_sha256[:8]}.",
+    )
+    return tuple(line for line in lines if line)
+
+
+def whole(finding: Finding) -> tuple[str, ...]:
+    """Everything a reader of the whole result should know, each thing once."""
+    answers: tuple[Assessment | Abstention, ...] = (*finding.assessments, *finding.abstentions)
+    lines = [line for answer in answers for line in told(answer, finding)]
+    return tuple(dict.fromkeys(lines)) or (when(finding), "No model has looked at this ECG.")
+
+
 def xhtml(lines: Iterable[str]) -> dict[str, str]:
     """A FHIR Narrative, a paragraph a line, escaped."""
     body = "".join(f"<p>{escape(line)}</p>" for line in lines)

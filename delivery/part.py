@@ -62,6 +62,16 @@ class Context:
             resource={**resource, "identifier": [{"system": system, "value": value}]}, system=system, value=value
         )
 
+    @property
+    def unidentified_in_short(self) -> tuple[str, ...]:
+        """The same aloud where there is little room."""
+        return ("PATIENT NOT IDENTIFIED.",) if self.unidentified else ()
+
+    def replaces(self, key: str, name: str) -> Resource:
+        """A logical reference to a document of an earlier finding, which may not have arrived yet."""
+        identifier = {"system": self.settings.identifier_system, "value": f"{key}.{name}"}
+        return {"code": "replaces", "target": {"type": "DocumentReference", "identifier": identifier}}
+
     def times(self) -> Resource:
         """When an Observation was true, and when it was made known."""
         return {"effectiveDateTime": stamp(self.taken), "issued": stamp(self.finding.decided_at)}

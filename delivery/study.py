@@ -59,18 +59,12 @@ def picture(context: Context) -> Part:
         "subject": context.about["subject"],
         "date": stamp(finding.decided_at),
         "description": "12-lead ECG, standard picture",
-        "relatesTo": [_replaces(context, key) for key in context.replaced] or None,
+        "relatesTo": [context.replaces(key, "picture") for key in context.replaced] or None,
         "content": contents,
         "context": {"encounter": [visit] if visit else None, "period": {"start": stamp(context.taken)}},
         "text": narrative.xhtml((*context.unidentified, *lines)),
     }
     return context.ours(resource, "picture")
-
-
-def _replaces(context: Context, key: str) -> Resource:
-    """A logical reference: the earlier document may not have arrived yet."""
-    identifier = {"system": context.settings.identifier_system, "value": f"{key}.picture"}
-    return {"code": "replaces", "target": {"type": "DocumentReference", "identifier": identifier}}
 
 
 def _content(context: Context, shown: Picture, title: str, form: Resource) -> Resource:
@@ -91,10 +85,10 @@ def measurements(context: Context, drawn: Part) -> list[Part]:
     They are components of one Observation: a transaction stays within eight entries, and LOINC 8867-4 as an
     Observation's own code would make it a vital sign (R4, heartrate profile), which a rate off an ECG is not.
     """
-    known = [found for measurement in MEASUREMENTS if (found := _known(measurement, context.finding))]
-    if not known:
+    found = [one for measurement in MEASUREMENTS if (one := known(measurement, context.finding))]
+    if not found:
         return []
-    lines = [f"{one.text}: {value:.{one.digits}f} {one.shown}, {source}." for one, value, source in known]
+    lines = [f"{one.text}: {value:.{one.digits}f} {one.shown}, {source}." for one, value, source in found]
     resource = {
         "resourceType": "Observation",
         "status": "preliminary",
@@ -104,14 +98,14 @@ def measurements(context: Context, drawn: Part) -> list[Part]:
         **context.times(),
         "method": concept("Automatic analysis of the 12-lead ECG, not confirmed by a person"),
         "derivedFrom": [{"reference": drawn.url}],
-        "component": [_component(one, value, source) for one, value, source in known],
+        "component": [_component(one, value, source) for one, value, source in found],
         "note": [{"text": line} for line in lines],
         "text": narrative.xhtml((*context.unidentified, *lines, narrative.when(context.finding))),
     }
     return [context.ours(resource, "measurements")]
 
 
-def _known(measurement: Measurement, finding: Finding) -> tuple[Measurement, float, str] | None:
+def known(measurement: Measurement, finding: Finding) -> tuple[Measurement, float, str] | None:
     """The cart's value before ours: it saw the raw signal, and people have learnt to read its numbers."""
     sources: tuple[tuple[Measurements, str], ...] = (
         (finding.ecg.reported, "reported by the ECG device"),

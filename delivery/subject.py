@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import NAMESPACE_URL, uuid5
 
-from config.schema import Destinations, Fhir, PatientMatching
+from config.schema import Destinations, Fhir, Hl7v2, PatientMatching
 from domain.ecg import Patient
 from domain.finding import Finding
 from domain.person import record_numbers
@@ -41,8 +41,8 @@ def identifiers(patient: Patient, matching: PatientMatching) -> tuple[tuple[str,
 
 
 def known(patient: Patient, destinations: Destinations) -> bool:
-    """Whether a destination would know the patient; without any, whether there is a record number."""
-    if not destinations:
+    """Whether a destination would know the patient; without any, or for HL7 v2, whether there is a record number."""
+    if not destinations or any(isinstance(one, Hl7v2) for one in destinations):
         return bool(record_numbers(patient))
     return any(identifiers(patient, one.patient) for one in destinations)
 

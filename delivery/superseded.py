@@ -10,15 +10,21 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from config.schema import Fhir
+from config.schema import Fhir, Hl7v2
+from delivery import hl7
 from delivery.subject import token
 from domain.outgoing import Outgoing
 
 _ERROR = "entered-in-error"
-_STATUS = {"DocumentReference": "superseded", "Observation": _ERROR, "RiskAssessment": _ERROR}
+_STATUS = {
+    "DocumentReference": "superseded",
+    "DiagnosticReport": _ERROR,
+    "Observation": _ERROR,
+    "RiskAssessment": _ERROR,
+}
 
 
-def superseding(sent: bytes, old: str, new: str, settings: Fhir) -> Outgoing:
+def superseding(sent: bytes, old: str, new: str, settings: Fhir | Hl7v2) -> Outgoing:
     """Turn the transaction of finding ``old`` into one that says that ``new`` has its place.
 
     Every result of ours becomes a conditional update (R4 3.1.0.7.3), which also creates it where the first transaction
@@ -29,13 +35,16 @@ def superseding(sent: bytes, old: str, new: str, settings: Fhir) -> Outgoing:
     return _updating(sent, f"{old}:{settings.channel}:superseded", line, _STATUS, settings)
 
 
-def retracting(sent: bytes, key: str, why: str, settings: Fhir) -> Outgoing:
+def retracting(sent: bytes, key: str, why: str, settings: Fhir | Hl7v2) -> Outgoing:
     """Turn the transaction of finding ``key`` into one that says that it was retracted, and ``why``."""
     line = f"RETRACTED: {why.rstrip('.')}. Do not act on this result."
     return _updating(sent, f"{key}:{settings.channel}:retracted", line, dict.fromkeys(_STATUS, _ERROR), settings)
 
 
-def _updating(sent: bytes, key: str, line: str, statuses: Mapping[str, str], settings: Fhir) -> Outgoing:
+def _updating(sent: bytes, key: str, line: str, statuses: Mapping[str, str], settings: Fhir | Hl7v2) -> Outgoing:
+    if isinstance(settings, Hl7v2):
+        body = hl7.taken_back(sent, key, line)
+        return Outgoing(key=key, channel=settings.channel, content_type=hl7.CONTENT_TYPE, body=body)
     bundle = json.loads(sent)
     for entry in bundle["entry"]:
         resource = entry["resource"]
@@ -55,4 +64,6 @@ def _taken_back(resource: dict[str, Any], line: str, status: str) -> dict[str, A
     changed = {**resource, "status": status, "text": {**resource["text"], "div": div}}
     if kind == "DocumentReference":
         return {**changed, "description": f"{resource['description']} ({line})"}
+    if kind == "DiagnosticReport":
+        return {**changed, "conclusion": f"{line}\n{resource['conclusion']}"}
     return {**changed, "note": [{"text": line}, *resource.get("note", [])]}

@@ -4,10 +4,12 @@ import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 
 import httpx
 import pytest
 
+from delivery.capability import Capability
 from delivery.fhir import bundle
 from delivery.http import LARGEST_ANSWER, FhirSender, Wire
 from domain.ecg import Identifier, Patient
@@ -18,6 +20,7 @@ from simulator.ehr import Fault, Receiver
 from tests.delivery import findings
 from tests.flow.certificates import Authority
 
+sending = partial(FhirSender, can=Capability())
 KNOWN = {"resourceType": "Patient", "identifier": [{"system": findings.MRN, "value": "P 1|2,3"}]}
 OUTCOME = json.dumps(
     {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "not-found", "diagnostics": "Ada"}]}
@@ -32,7 +35,7 @@ def known(ehr):
 
 @pytest.fixture
 def sender(ehr):
-    made = FhirSender(findings.settings(base_url=ehr.url, timeout_s=5))
+    made = sending(findings.settings(base_url=ehr.url, timeout_s=5))
     yield made
     made.close()
 
@@ -150,7 +153,7 @@ def test_answers_are_taken_as_the_table_says(known, sender, status, body, kind, 
 
 @pytest.mark.parametrize(("header", "wait"), [("17", 17.0), ("Fri, 01 May 2026 08:00:30 GMT", 30.0), ("?", None)])
 def test_retry_after_is_handed_on(known, header, wait):
-    sender = FhirSender(findings.settings(base_url=known.url), clock=lambda: datetime(2026, 5, 1, 8, tzinfo=UTC))
+    sender = sending(findings.settings(base_url=known.url), clock=lambda: datetime(2026, 5, 1, 8, tzinfo=UTC))
     known.fail(Fault(status=429, headers={"Retry-After": header}, method="POST"))
     with pytest.raises(Transient) as caught:
         sender.send(outgoing())
@@ -180,7 +183,7 @@ def test_an_entry_that_failed_inside_a_200_is_a_failure(known, sender):
 
 
 def test_a_server_that_is_down_or_too_slow_is_tried_again(known):
-    sender = FhirSender(findings.settings(base_url=known.url, timeout_s=0.2))
+    sender = sending(findings.settings(base_url=known.url, timeout_s=0.2))
     known.fail(Fault(delay_s=1, method="GET", times=1))
     with pytest.raises(Transient, match="time-out"):
         sender.send(outgoing())
@@ -205,7 +208,7 @@ def test_a_renewed_token_is_read_again(known, tmp_path):
     file = tmp_path / "token"
     file.write_text("old\n")
     known.token = "old"
-    sender = FhirSender(findings.settings(base_url=known.url, auth="bearer", secret_file=file))
+    sender = sending(findings.settings(base_url=known.url, auth="bearer", secret_file=file))
     sender.send(outgoing())
     known.token = "new"
     with pytest.raises(Transient) as caught:
@@ -219,7 +222,7 @@ def test_a_renewed_token_is_read_again(known, tmp_path):
 def test_basic_authentication_is_sent_as_rfc_7617_has_it(known, tmp_path):
     file = tmp_path / "password"
     file.write_text("open sesame")
-    sender = FhirSender(findings.settings(base_url=known.url, auth="basic", username="Aladdin", secret_file=file))
+    sender = sending(findings.settings(base_url=known.url, auth="basic", username="Aladdin", secret_file=file))
     sender.send(outgoing())
     assert known.requests[0][2]["authorization"] == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="  # RFC 7617 2
     sender.close()
@@ -228,7 +231,7 @@ def test_basic_authentication_is_sent_as_rfc_7617_has_it(known, tmp_path):
 @pytest.mark.parametrize("missing", ["secret_file", "ca"])
 def test_a_file_that_cannot_be_read_stops_the_destination_and_not_before_it_is_used(missing, tmp_path):
     auth = {"auth": "bearer"} if missing == "secret_file" else {}
-    sender = FhirSender(findings.settings(**auth, **{missing: tmp_path / "none"}))
+    sender = sending(findings.settings(**auth, **{missing: tmp_path / "none"}))
     with pytest.raises(Permanent) as caught:
         sender.send(outgoing())
     assert caught.value.reason is Reason.DESTINATION_MISCONFIGURED
@@ -237,7 +240,7 @@ def test_a_file_that_cannot_be_read_stops_the_destination_and_not_before_it_is_u
 
 def test_a_secret_that_is_put_there_later_is_used(known, tmp_path):
     known.token = "s3cret"
-    sender = FhirSender(findings.settings(base_url=known.url, auth="bearer", secret_file=tmp_path / "token"))
+    sender = sending(findings.settings(base_url=known.url, auth="bearer", secret_file=tmp_path / "token"))
     with pytest.raises(Permanent):
         sender.send(outgoing())
     (tmp_path / "token").write_text("s3cret")
@@ -252,12 +255,12 @@ def test_mutual_tls_with_the_hospital_s_own_authority(tmp_path):
     with Receiver(**tls) as ehr:
         ehr.records.create("Patient", KNOWN, None)
         files = {"ca": authority.certificate, "certificate": client.certificate, "key": client.key}
-        sender = FhirSender(findings.settings(base_url=ehr.url, **files))
+        sender = sending(findings.settings(base_url=ehr.url, **files))
         sender.send(outgoing())
         assert len(ehr.resources()) == 8
         sender.close()
         for less in ({"ca": authority.certificate}, {}):
-            stranger = FhirSender(findings.settings(base_url=ehr.url, **less))
+            stranger = sending(findings.settings(base_url=ehr.url, **less))
             with pytest.raises(Transient) as caught:
                 stranger.send(outgoing())
             assert caught.value.reason is Reason.DESTINATION_UNAVAILABLE
@@ -281,7 +284,7 @@ def test_the_first_transactions_go_one_by_one_so_that_a_device_is_made_once(ehr,
 
 
 def test_a_first_delivery_that_hangs_does_not_keep_the_others_waiting_for_ever(known):
-    sender = FhirSender(findings.settings(base_url=known.url, timeout_s=0.5))
+    sender = sending(findings.settings(base_url=known.url, timeout_s=0.5))
     known.fail(Fault(delay_s=1.2, method="GET"))
     with ThreadPoolExecutor(4) as pool:
         failed = [one.exception(20) for one in [pool.submit(sender.send, outgoing()) for _ in range(4)]]
@@ -291,7 +294,7 @@ def test_a_first_delivery_that_hangs_does_not_keep_the_others_waiting_for_ever(k
 
 
 def test_the_longest_send_covers_its_turn_the_search_the_post_and_their_repeats():
-    sender = FhirSender(findings.settings(timeout_s=3))
+    sender = sending(findings.settings(timeout_s=3))
     assert sender.longest_s >= 3 + 4 * 3
     sender.close()
 
@@ -301,7 +304,7 @@ def test_the_longest_send_covers_its_turn_the_search_the_post_and_their_repeats(
 def test_an_independent_server_takes_it_and_keeps_one_of_each(medplum, unknown):
     person = Patient(identifiers=(Identifier(value=f"medplum-{unknown}", authority="HOSP"),), family="Lovelace")
     finding = findings.finding(findings.arrest(), findings.potassium(), patient=person)
-    sender = FhirSender(findings.settings(base_url=medplum.url))
+    sender = sending(findings.settings(base_url=medplum.url))
     matching = findings.MATCHING.model_copy(update={"unknown": unknown, "systems": {"HOSP": f"urn:{unknown}"}})
     sent = outgoing(finding, patient=matching, identifier_system=f"urn:ecgd:{unknown}")
     if unknown == "hold":
@@ -329,7 +332,7 @@ def test_an_independent_server_takes_it_and_keeps_one_of_each(medplum, unknown):
 
 @pytest.mark.peer
 def test_an_independent_server_s_412_and_422_are_understood(medplum):
-    sender = FhirSender(findings.settings(base_url=medplum.url))
+    sender = sending(findings.settings(base_url=medplum.url))
     twice = {"resourceType": "Device", "identifier": [{"system": "urn:twice", "value": "1"}]}
     for _ in range(2):
         medplum.create(twice)
