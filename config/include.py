@@ -2,6 +2,7 @@
 
 import glob
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -72,8 +73,13 @@ def put_together(text: str, folder: Path) -> tuple[Document, list[Mistake]]:
 
 def files(text: str, folder: Path) -> tuple[Path, ...]:
     """The files that are included. Raises InvalidConfiguration where the main file is no YAML."""
-    main = document.compose(text, _MAIN, _MAIN)
-    return tuple(path for wanted in _wanted(main) for path in _matching(wanted, folder))
+    return tuple(path for wanted in _wanted_by(text) for path in _matching(wanted, folder))
+
+
+@lru_cache(8)
+def _wanted_by(text: str) -> tuple[Include, ...]:
+    """Once for each text: who watches the files asks every second."""
+    return _wanted(document.compose(text, _MAIN, _MAIN))
 
 
 def _wanted(main: Document) -> tuple[Include, ...]:

@@ -137,13 +137,17 @@ def _last(key: str, replaced: Mapping[str, str]) -> str:
     return key
 
 
+def _alerts(score: Mapping[str, Any]) -> bool:
+    return bool(score.get("mode", Mode.ALERT.value) == Mode.ALERT.value)
+
+
 def _says(assessments: Iterable[Mapping[str, Any]], *, allow_stand_in: bool) -> dict[Risk, bool]:
     """Whether each risk is critical; of a risk that no model answered for nothing is said."""
     said: dict[Risk, bool] = {}
     for one in assessments:
         score = one["score"]
         trusted = allow_stand_in or score["status"] == Status.SITE_VALIDATED.value
-        if not trusted or score.get("mode", Mode.ALERT.value) != Mode.ALERT.value:
+        if not trusted or not _alerts(score):
             continue
         critical = one["severity"] == Severity.CRITICAL.name.lower()
         for risk in _risks(score["output"]):
@@ -165,7 +169,7 @@ def _told(facts: Mapping[str, Any]) -> Told:
     return Told(
         identifiers=tuple(Identifier(**one) for one in facts["ecg"]["patient"]["identifiers"]),
         encounter=Identifier(**visit) if visit else None,
-        model={one["score"]["output"]: one["score"] for one in facts["assessments"]},
+        model={one["score"]["output"]: one["score"] for one in facts["assessments"] if _alerts(one["score"])},
     )
 
 
