@@ -36,7 +36,6 @@ class Scores:
     """
 
     id: Ints
-    finding: Ints
     arrival: Ints
     decided_us: Ints
     recorded_us: Ints
@@ -47,6 +46,7 @@ class Scores:
     door: Words
     paced: NDArray[np.bool_]
     model: Words
+    mode: Words
     value: NDArray[np.float64]
 
     def __len__(self) -> int:

@@ -19,6 +19,7 @@ from ecgd import configuration as configuring
 from ecgd import evaluate as evaluation
 from ecgd import explain as explanation
 from ecgd import simulate as simulation
+from ecgd import thresholds as tuning
 from ecgd import train as training
 from ecgd.terminal import (
     DEFAULT,
@@ -33,6 +34,7 @@ from ecgd.terminal import (
     settings_of,
     settings_or_defaults,
     starting,
+    store_of,
 )
 
 app = typer.Typer(
@@ -153,8 +155,8 @@ def status(
     """Say how much is waiting, settled, sent and buried, or what became of one arrival."""
     from ecgd import operate
 
-    with _store(config) as database:
-        found: Any = operate.trail(database, arrival) if arrival else operate.overview(database)
+    with store_of(config) as database:
+        found: Any = operate.trail(database, arrival) if arrival else operate.overview(database, config)
     if found is None:
         end(WANTING, f"no arrival {arrival}")
     print(json.dumps(found, indent=2, default=str) if as_json else operate.in_words(found))
@@ -212,6 +214,7 @@ def _store(config: Path) -> Iterator[Any]:
 
 
 app.add_typer(alerting.app, name="alerts")
+app.add_typer(tuning.app, name="thresholds")
 app.add_typer(configuring.config, name="config")
 app.add_typer(comparing.models, name="models")
 app.command("attach")(attaching.command)

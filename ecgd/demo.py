@@ -197,7 +197,7 @@ def _await(config: Path) -> list[dict[str, Any]]:
     until = time.monotonic() + _PATIENCE_S
     with operate.opened(settings) as database:
         while time.monotonic() < until:
-            found = operate.overview(database)
+            found = operate.overview(database, config)
             open_work = [found[kind].get(state, 0) for kind in ("jobs", "outbox") for state in operate.UNSETTLED]
             if found["arrivals"] >= len(_SENT) and not any(open_work):
                 break

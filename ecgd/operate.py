@@ -3,11 +3,14 @@
 import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+from config.load import InvalidConfiguration, load
 from config.schema import Settings
 from domain.errors import Rejected
 from domain.finding import in_a_word
+from store.configurations import history
 from store.database import Database, migrate, open_database
 from store.jobs import Jobs
 from store.outbox import Outbox
@@ -29,11 +32,26 @@ def opened(settings: Settings) -> Iterator[Database]:
         database.close()
 
 
-def overview(database: Database) -> dict[str, Any]:
-    """Everything counted, and the ECGs that wait for their patient."""
-    return dataclasses.asdict(counts(database)) | {
-        "unidentified": list(map(dataclasses.asdict, unidentified(database)))
+def overview(database: Database, config: Path) -> dict[str, Any]:
+    """What is wrong with the file and whether its thresholds hold; everything counted; ECGs that wait for a patient."""
+    return {
+        "configuration": configuration(database, config),
+        **dataclasses.asdict(counts(database)),
+        "unidentified": list(map(dataclasses.asdict, unidentified(database))),
     }
+
+
+def configuration(database: Database, config: Path) -> dict[str, Any]:
+    """``mistakes`` in the file as it is now, and what holds meanwhile."""
+    from ecgd.thresholds_said import standing
+    from inference.decide import thresholds_sha256
+
+    last = next(iter(history(database, 1)), None)
+    try:
+        return {"mistakes": [], "thresholds": standing(thresholds_sha256(load(config).thresholds), last)}
+    except InvalidConfiguration as error:
+        held = f"{last.sha256[:12]} stay in force, if the service runs" if last else "none: the service cannot start"
+        return {"mistakes": list(map(str, error.mistakes)), "thresholds": held}
 
 
 def gauges(found: Counts) -> dict[str, float]:

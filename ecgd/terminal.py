@@ -7,13 +7,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from config.load import InvalidConfiguration, load
+from config.blocks import block
+from config.load import InvalidConfiguration, load, parse
 from config.schema import Settings
-from domain.errors import Permanent, Transient
+from domain.errors import Permanent, Problem, Transient
+
+if TYPE_CHECKING:  # SQLAlchemy is loaded by who opens a store, not by every command
+    from store.database import Database
 
 WANTING, USAGE, REFUSED, INVALID = 1, 2, 3, 4
 DEFAULT = Path("/etc/ecgd/ecgd.yaml")
@@ -41,6 +45,31 @@ def settings_of(path: Path) -> Settings:
 def settings_or_defaults(path: Path) -> Settings:
     """For what runs without a daemon: the defaults where no configuration is installed."""
     return Settings() if path == DEFAULT and not path.exists() else settings_of(path)
+
+
+@contextmanager
+def store_of(path: Path) -> Iterator["Database"]:
+    """The service's store; also with a configuration that is wrong elsewhere: who mends it needs the store."""
+    from ecgd import operate
+
+    try:
+        settings = load(path)
+    except InvalidConfiguration as error:
+        settings = _where_the_store_is(path, error)
+    try:
+        with operate.opened(settings) as database:
+            yield database
+    except Problem as error:
+        end(INVALID, f"the store cannot be used: {error.detail or error.reason}")
+
+
+def _where_the_store_is(path: Path, wrong: InvalidConfiguration) -> Settings:
+    """Only the two sections that say so."""
+    try:
+        text = path.read_text("utf-8")
+        return parse("".join(block(text, section) or "" for section in ("state_dir", "store")))
+    except (OSError, UnicodeDecodeError, InvalidConfiguration):
+        end(INVALID, f"{path}: {len(wrong.mistakes)} mistake(s)", *map(str, wrong.mistakes))
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What each model said of each ECG, in narrow rows: for hysteresis, for comparing models, for trying thresholds."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,8 +16,9 @@ from store.database import Database
 from store.tables import scores
 
 AT_ONCE = 50_000  # rows held as Python objects while they become columns
-_WORDS = ("person", "unit", "device", "door", "model")
-_INTS = {"id": "id", "finding_id": "finding", "arrival_id": "arrival"}
+_WORDS = ("person", "unit", "device", "door", "model", "mode")
+_INTS = {"id": "id", "arrival_id": "arrival"}
+_TYPES = {"age_years": np.float64, "value": np.float64, "paced": np.bool_}
 _TIMES = {"decided_at": "decided_us", "recorded_at": "recorded_us"}
 
 
@@ -49,7 +50,11 @@ def earlier(
 
 
 def read(
-    database: Database, output: Output, since: datetime, until: datetime, modes: Collection[Mode] = (Mode.ALERT,)
+    database: Database,
+    output: Output,
+    since: datetime,
+    until: datetime,
+    modes: Collection[Mode] = (Mode.ALERT, Mode.REPORT),
 ) -> Scores:
     """Read what stands of one output, decided from ``since`` to before ``until``, in the order of writing."""
     names = [*_INTS, *_TIMES, *_WORDS, "age_years", "paced", "value"]
@@ -62,31 +67,61 @@ def read(
         scores.c.mode.in_([mode.value for mode in modes]),
         scores.c.stands,
     )
-    known: dict[str, dict[str, int]] = {name: {} for name in _WORDS}
+    known = {name: _Codes() for name in _WORDS}
     parts: dict[str, list[Any]] = {name: [] for name in names}
     with database.read() as connection:
-        for rows in connection.execution_options(yield_per=AT_ONCE).execute(wanted).partitions():
+        for rows in _pages(connection, wanted):
             for name, values in zip(names, zip(*rows, strict=True), strict=True):
-                parts[name].append(_column(values, known.get(name)))
+                parts[name].append(_column(values, known.get(name), _TYPES.get(name, np.int64)))
     return _scores({name: np.concatenate(part) if part else np.empty(0) for name, part in parts.items()}, known)
 
 
 def span(database: Database) -> tuple[datetime, datetime] | None:
     """When the first and the last answer was decided; ``None`` where there is none."""
+    at = scores.c.decided_at
     with database.read() as connection:
-        first, last = connection.execute(
-            sa.select(sa.func.min(scores.c.decided_at), sa.func.max(scores.c.decided_at))
-        ).one()
-    return None if first is None else (first, last)
+        ends = [
+            connection.execute(sa.select(sa.func.min(at), sa.func.max(at)).where(scores.c.output == output.value)).one()
+            for output in Output
+        ]
+    told = [(first, last) for first, last in ends if first is not None]
+    return (min(first for first, _ in told), max(last for _, last in told)) if told else None
 
 
-def _column(values: Sequence[Any], known: dict[str, int] | None) -> Any:
+def _pages(connection: Connection, wanted: sa.Select[Any]) -> Iterator[Sequence[Sequence[Any]]]:
+    """The rows, so many at once, in the order of the index; ``id`` and ``decided_at`` are their first and third."""
+    place = sa.tuple_(sa.type_coerce(scores.c.decided_at, sa.BigInteger), scores.c.id)
+    page = wanted.order_by(scores.c.decided_at, scores.c.id).limit(AT_ONCE)
+    rows = _fetched(connection, page)
+    while rows:
+        yield rows
+        rows = _fetched(connection, page.where(place > (rows[-1][2], rows[-1][0]))) if len(rows) == AT_ONCE else []
+
+
+def _fetched(connection: Connection, query: sa.Select[Any]) -> Sequence[Sequence[Any]]:
+    """As the driver gives them: SQLAlchemy's rows cost as much again."""
+    result = connection.execute(query)
+    assert result.cursor is not None
+    rows: Sequence[Sequence[Any]] = result.cursor.fetchall()
+    result.close()
+    return rows
+
+
+class _Codes(dict[str, int]):
+    """The number of each word, given when it is first asked for."""
+
+    def __missing__(self, word: str) -> int:
+        self[word] = number = len(self)
+        return number
+
+
+def _column(values: Sequence[Any], known: _Codes | None, dtype: type) -> Any:
     if known is not None:
-        return np.fromiter((known.setdefault(value, len(known)) for value in values), np.int32, len(values))
-    return np.array(values, float if values[0] is None or isinstance(values[0], float) else None)
+        return np.fromiter(map(known.__getitem__, values), np.int32, len(values))
+    return np.array(values, dtype)
 
 
-def _scores(columns: dict[str, Any], known: dict[str, dict[str, int]]) -> Scores:
+def _scores(columns: dict[str, Any], known: dict[str, _Codes]) -> Scores:
     order = np.argsort(columns["id"], kind="stable")
     words: dict[str, Any] = {
         name: Words(codes=columns[name][order].astype(np.int32), names=tuple(known[name])) for name in _WORDS

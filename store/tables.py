@@ -293,7 +293,7 @@ scores = sa.Table(
     sa.Column("severity", sa.Integer, nullable=False),
     sa.Column("rule", sa.String(32), nullable=False),  # the override; "": none
     sa.Column("stands", sa.Boolean, nullable=False),  # not superseded by a better copy, nor taken back
-    sa.Index("ix_scores_output", "output", "decided_at"),
+    sa.Index("ix_scores_output", "output", "decided_at", "id"),
     sa.Index("ix_scores_person", "person", "recorded_at"),
     sqlite_autoincrement=True,
 )

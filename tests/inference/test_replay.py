@@ -92,7 +92,6 @@ def columns(data):
     contexts = [one.context for _, _, one in data]
     return Scores(
         id=np.arange(len(data), dtype=np.int64),
-        finding=np.arange(len(data), dtype=np.int64),
         arrival=np.array([arrival for _, arrival, _ in data], np.int64),
         decided_us=us([one.decided_at for one in contexts]),
         recorded_us=us([one.recorded_at for one in contexts]),
@@ -103,6 +102,7 @@ def columns(data):
         door=words([one.door for one in contexts]),
         paced=np.array([one.paced for one in contexts], np.bool_),
         model=words([one.model for _, _, one in data]),
+        mode=words(["alert"] * len(data)),
         value=np.array([one.value for _, _, one in data], float),
     )
 

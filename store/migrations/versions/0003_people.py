@@ -103,7 +103,7 @@ def _thresholds() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_scores_finding_id"), "scores", ["finding_id"])
-    op.create_index("ix_scores_output", "scores", ["output", "decided_at"])
+    op.create_index("ix_scores_output", "scores", ["output", "decided_at", "id"])
     op.create_index("ix_scores_person", "scores", ["person", "recorded_at"])
     op.create_table(
         "configurations",
