@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from adapters.beats import FEWEST_BEATS
 from domain.ecg import RATE_HZ
 
 Signal = NDArray[np.float32]
@@ -22,12 +23,12 @@ class Beat:
 
     ``typical``: ``[12, 300]`` in mV, from 0.2 s before the QRS's centre, its mean and slope taken out; NaN where a lead
     holds no whole beat. ``rest_mv``: ``[12]``, the root mean square a typical beat leaves unexplained, its own mean and
-    slope taken out. ``count``: ``[12]`` beats. ``centres``: samples, of all beats.
+    slope taken out. ``shared``: whether all leads share three beats. ``centres``: samples, of all beats.
     """
 
     typical: Trace
     rest_mv: Trace
-    count: NDArray[np.intp]
+    shared: bool
     centres: NDArray[np.intp]
 
     @property
@@ -42,7 +43,7 @@ def typical_beat(signal: Signal, centres: NDArray[np.intp]) -> Beat:
     leads = len(signal)
     typical, rest = np.full((leads, BEFORE + AFTER), np.nan), np.full(leads, np.nan)
     if not whole.size:
-        return Beat(typical=typical, rest_mv=rest, count=np.zeros(leads, np.intp), centres=centres)
+        return Beat(typical=typical, rest_mv=rest, shared=False, centres=centres)
     windows = signal[:, whole[:, None] + np.arange(-BEFORE, AFTER)].astype(np.float64)  # [12, beats, 300]
     known = np.asarray(~np.isnan(windows).any(axis=2), np.bool_)
     levelled = windows - (windows @ _LINE) @ _LINE.T
@@ -51,4 +52,4 @@ def typical_beat(signal: Signal, centres: NDArray[np.intp]) -> Beat:
         there = levelled[rows][:, known[rows[0]]]
         typical[rows] = np.median(there, axis=1)
         rest[rows] = np.median((there - typical[rows][:, None]).std(axis=2), axis=1)
-    return Beat(typical=typical, rest_mv=rest, count=known.sum(axis=1), centres=centres)
+    return Beat(typical=typical, rest_mv=rest, shared=bool(known.all(axis=0).sum() >= FEWEST_BEATS), centres=centres)

@@ -54,8 +54,8 @@ class Exchange:
 
 
 # The margins of honest records (PTB-XL, LUDB; those refused are named in docs/reading.md) end at: limb leads 1.2,
-# chest leads 0.45, upside down 0 and backwards 0; cut into columns at 2.2, 2.9, 1.3 and 0.9; paced ones at 1.1.
-_LIMBS_CERTAIN, _CHEST_CERTAIN, _NEGATED_CERTAIN, _BACKWARDS_CERTAIN = (1.4, 2.5), (0.5, 3.0), (1.5, 2.5), (3.0, 4.0)
+# chest leads 0.45, upside down 0 and backwards 0; cut into columns at 2.2, 3.0, 1.4 and 0.9; paced ones at 1.1.
+_LIMBS_CERTAIN, _CHEST_CERTAIN, _NEGATED_CERTAIN, _BACKWARDS_CERTAIN = (1.4, 2.5), (0.5, 3.2), (1.5, 2.5), (3.0, 4.0)
 _LIMB_LEADS = LEADS[:6]
 
 
@@ -98,8 +98,7 @@ EXCHANGES = {
 _UNDO = np.stack([np.eye(8), *(one.undo for one in EXCHANGES.values())])
 _CERTAIN = np.array([one.certain for one in EXCHANGES.values()])
 
-_DOUBT = 0.25  # of what is certain
-_FEW_BEATS = 3
+_DOUBT = 0.5  # of what is certain
 _GAIN = 3.5  # a chest lead over its prediction, either way: 2.7 in honest records
 _FLAT, _SMOOTH = 0.1, 5  # the smallest of I, II, III over the largest: 0.15 in honest records
 
@@ -120,17 +119,13 @@ def exchanged(beat: Beat, *, paced: bool) -> Suspicion:
     if leg := _on_the_leg(beat):
         return Suspicion(defects=(leg,))
     covariance = np.asarray(leads @ leads.T / leads.shape[1], np.float64)
-    best, share = _likeliest(covariance, _CERTAIN[:, int(paced or _apart(beat.count[_ROWS]))])
+    best, share = _likeliest(covariance, _CERTAIN[:, int(paced or not beat.shared)])
     certain = share >= 1
     gain = _gain(covariance)
     if gain and not (certain and _gain(best.undo @ covariance @ best.undo.T) is None):  # no exchange explains the sizes
         return Suspicion(defects=(gain,))
     exchange = (Defect(reason=Reason.LEADS_EXCHANGED, leads=best.leads),) if certain else ()
     return Suspicion(defects=exchange, doubted=not certain and share >= _DOUBT)
-
-
-def _apart(count: NDArray[np.intp]) -> bool:
-    return bool(count.min() < max(_FEW_BEATS, count.max() - 1))
 
 
 def _likeliest(covariance: Matrix, sure: Matrix) -> tuple[Exchange, float]:

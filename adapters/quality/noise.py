@@ -19,7 +19,7 @@ _FAST_S, _FAST_WINDOW_S, _FAST_QUIETEST = 0.026, 0.1, 0.3
 _MAINS_MV, _WANDER_MV, _MUSCLE_MV = 0.025, 1.0, 0.022  # told; honest records: see docs/reading.md
 _SWAMPED, _SWAMPED_MV = 1.5, 0.15  # what beats leave unexplained over the beat itself, and in mV
 _WANDER_SWAMPS_MV = 6.0  # the paper's rows lie 4.5 mV apart
-_MAINS_SWAMPS_MV, _MUSCLE_SWAMPS_MV = 0.5, 0.3  # as large as a QRS in a limb lead
+_MAINS_SWAMPS_MV, _MUSCLE_SWAMPS_MV = 0.5, 0.2  # as large as a QRS in a limb lead; honest muscle ends at 0.04
 _SHORTEST = 2 * RATE_HZ
 
 
@@ -72,10 +72,13 @@ def _mains(rows: Trace) -> Trace:
 
 
 def swamped(beat: Beat, found: Noise) -> list[Defect]:
-    """Leads in which no beat can be made out, or which wander over their neighbours' rows."""
+    """Leads in which no beat can be made out, or which wander over their neighbours' rows.
+
+    In a column of two or three beats nothing says that they were found where they are, so noise itself must be seen.
+    """
     with np.errstate(invalid="ignore"):
-        share = beat.rest_mv / beat.typical.std(axis=1)
-        lost = (share > _SWAMPED) & (beat.rest_mv > _SWAMPED_MV) | (found.wander > _WANDER_SWAMPS_MV)
+        unlike = (beat.rest_mv > _SWAMPED * beat.typical.std(axis=1)) & (beat.rest_mv > _SWAMPED_MV)
+        lost = unlike & (beat.shared | (found.muscle > _MUSCLE_MV)) | (found.wander > _WANDER_SWAMPS_MV)
         lost |= (found.mains > _MAINS_SWAMPS_MV) | (found.muscle > _MUSCLE_SWAMPS_MV)
     leads = tuple(name for name, one in zip(LEADS, lost, strict=True) if one)
     return [Defect(reason=Reason.NOISE, leads=leads)] if leads else []

@@ -9,7 +9,7 @@ from domain.ecg import LEADS, RATE_HZ
 
 Signal = NDArray[np.float32]
 
-_SHORTEST_S, _CYCLE_S = 5.0, (0.3, 2.0)
+_SHORTEST_S, _CYCLE_S = 5.0, (0.3, 3.0)
 _SAME, _ALMOST_ALL = 1e-3, 0.9  # of a lead's deviation; honest beats differ by 0.05 and more
 _RHYTHM = 0.5  # of the power of leads without drift, mains and muscle
 _NO_MAINS = RATE_HZ // 10
