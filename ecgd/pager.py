@@ -1,6 +1,7 @@
 """The pager: looks at the alerts when the store says that there is something, and every second; decides, and writes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,9 +13,11 @@ from config.secrets import read_secret
 from delivery.alerting.actions import Tell
 from delivery.alerting.link import key_of
 from delivery.alerting.plan import plan
-from delivery.alerting.write import change
+from delivery.alerting.words import Message
+from delivery.alerting.write import change, outgoing
 from domain.alert import Book, Change, Happened
-from ecgd import health
+from domain.outgoing import Outgoing
+from ecgd import health, loop
 from store.alerts import Alerts
 
 log = structlog.get_logger()
@@ -56,7 +59,14 @@ def decided(book: Book, settings: Settings, now: datetime) -> Change:
     actions = plan(book, settings.alerts, now)
     page = settings.alerts.acknowledge
     key = key_in(page.key_file) if page and any(isinstance(one, Tell) for one in actions) else None
-    return change(actions, book, settings, now, key=key)
+    return change(actions, book, settings, now, key=key, render=rendered)
+
+
+def rendered(message: Message, settings: Settings) -> Outgoing:
+    """A message that cannot be written as it should goes out without content: it must keep back no other."""
+    made: list[Outgoing] = []
+    loop.guarded(lambda: made.append(outgoing(message, settings)))()
+    return made[0] if made else outgoing(replace(message, content="none"), settings)
 
 
 def key_in(file: Path) -> bytes | None:

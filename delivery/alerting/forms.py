@@ -81,8 +81,9 @@ def _alert(alert: Alert, unit: str, message: Message) -> dict[str, Any]:
         "location": raised.unit or None,
         "unit_now": unit or None,
     }
-    whose = {name: said[name] for name in ("patient", "encounter", "order")}
-    return told | whose if message.content == "identified" else told
+    if message.content == "identified":
+        told |= {name: said[name] for name in ("patient", "encounter", "order")}
+    return told
 
 
 def _json(body: dict[str, Any]) -> bytes:

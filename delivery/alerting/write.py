@@ -1,6 +1,6 @@
 """From what the planner decided to what is written: events, messages, ends."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from config.schema import Settings
@@ -12,15 +12,23 @@ from delivery.alerting.words import Message
 from domain.alert import Alert, Book, Change, Event, Happened, Why
 from domain.outgoing import Outgoing
 
+Render = Callable[[Message, Settings], Outgoing]
 ACTOR = "ecgd deliver"
 LATE = timedelta(days=1)
 """After this a word about an alert's end, or to operations, is of no use any more."""
 
 
 def change(
-    actions: Sequence[Action], book: Book, settings: Settings, now: datetime, *, key: bytes | None = None
+    actions: Sequence[Action],
+    book: Book,
+    settings: Settings,
+    now: datetime,
+    *,
+    key: bytes | None = None,
+    render: Render | None = None,
 ) -> Change:
     """Everything that follows, for one transaction. ``key`` signs the links; without it messages carry none."""
+    render = render or outgoing
     alerts = {one.id: one for one in book.alerts}
     tells = [(one, _message(one, alerts, book, settings, now, key)) for one in actions if isinstance(one, Tell)]
     calls = [(one, _calls(one, settings, now)) for one in actions if isinstance(one, Call)]
@@ -29,8 +37,8 @@ def change(
     return Change(
         events=tuple(sorted(events, key=lambda one: one.what is Happened.SENT)),
         outgoing=(
-            *((outgoing(message, settings), message.alerts[0].raised.finding) for _, message in tells),
-            *((outgoing(message, settings), "") for _, messages in calls for message in messages),
+            *((render(message, settings), message.alerts[0].raised.finding) for _, message in tells),
+            *((render(message, settings), "") for _, messages in calls for message in messages),
         ),
         closed={one.alert: one.reason for one in actions if isinstance(one, Close)},
         since={one.alert: one.since for one in actions if isinstance(one, Inherit)},
