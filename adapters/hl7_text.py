@@ -96,7 +96,7 @@ def _cautious(payload: bytes) -> str:
     try:
         payload.decode("utf-8")
     except UnicodeDecodeError:
-        return re.sub(r"[^\r\n]*[\udc80-\udcff][^\r\n]*", lambda line: _cut(line[0]), text)
+        return "".join(map(_cut, re.split(r"([\r\n]+)", text)))
     return text
 
 

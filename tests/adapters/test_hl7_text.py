@@ -1,6 +1,7 @@
 """Characters, separators and escapes as senders use them; what is expected is written by hand."""
 
 import codecs
+import time
 
 import numpy as np
 import pytest
@@ -141,3 +142,11 @@ def test_octets_that_nothing_explains_stay_out_of_words_and_do_not_shift_fields(
     decoded = decode("MSH|^~\\&|A\rPID|1||42||Mü|X".encode("latin-1"), None)
     assert decoded.assumed
     assert decoded.text.split("\r")[1].startswith("PID|1||42||M")
+
+
+def test_one_octet_that_nothing_explains_does_not_make_a_long_document_slow() -> None:
+    long = "OBX|1|ED|||^^^Base64^" + "A" * 2_000_000
+    started = time.process_time()
+    decoded = decode(f"MSH|^~\\&|A\rPID|1||42||Mü|X\r{long}".encode("latin-1"), None)
+    assert time.process_time() - started < 1
+    assert decoded.text.split("\r")[2] == long
