@@ -46,18 +46,19 @@ class Token:
 def keys_of(text: str) -> tuple[Key, ...]:
     """The private keys of a JWKS, the newest first. Raises ``ValueError`` where one is not fit; its text names none."""
     try:
-        found = tuple(KeySet.import_key_set(json.loads(text)).keys)
+        content = json.loads(text)
+        named = all(one["kid"] for one in content["keys"])  # joserfc would name one by its thumbprint
+        found = tuple(KeySet.import_key_set(content).keys)
     except (JoseError, ValueError, KeyError, TypeError, AttributeError):
-        raise ValueError("not a JWKS") from None
-    fit = tuple(key for key in found if isinstance(key, RSAKey | ECKey) and key.is_private and _named(key))
-    if not fit or len(fit) != len(found):
-        raise ValueError("every key is private, RSA or EC P-384, and has a kid")
+        raise ValueError("not a JWKS, or a key without kid") from None
+    fit = tuple(key for key in found if isinstance(key, RSAKey | ECKey) and key.is_private and _signs(key))
+    if not named or not fit or len(fit) != len(found):
+        raise ValueError("every key has to be private, and RSA or EC P-384")
     return fit[::-1]
 
 
-def _named(key: Key) -> bool:
-    stated = key.as_dict(private=False)
-    return bool(stated.get("kid")) and (isinstance(key, RSAKey) or stated.get("crv") == "P-384")
+def _signs(key: Key) -> bool:
+    return isinstance(key, RSAKey) or key.as_dict(private=False).get("crv") == "P-384"
 
 
 def assertion(key: Key, client_id: str, audience: str, now: datetime, jti: str) -> str:
