@@ -8,7 +8,7 @@ from delivery import narrative
 from delivery.coding import ARREST, HTEST, HYPERKALEMIA, HYPOKALEMIA
 from delivery.estimate import device
 from delivery.part import stamp
-from delivery.subject import identifiers, token
+from delivery.subject import identifiers, token, urn
 from domain.alert import Risk
 from domain.ecg import Identifier, Patient
 from domain.finding import Score, Status
@@ -49,7 +49,7 @@ def message(flag: Flag, patient: Patient, visit: Identifier | None, model: Score
     bundle = {
         "resourceType": "Bundle",
         "type": "transaction",
-        "entry": [author.entry(), {"resource": resource, "request": request}],
+        "entry": [author.entry(), {"fullUrl": urn(system, value), "resource": resource, "request": request}],
     }
     body = json.dumps(_present(bundle), ensure_ascii=False, separators=(",", ":")).encode()
     return Outgoing(

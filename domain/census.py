@@ -131,7 +131,7 @@ def visits(movements: Iterable[Movement]) -> tuple[Visit, ...]:
 
 def _unsaid(found: Mapping[tuple[str, str], Visit], one: Movement) -> tuple[str, str]:
     """Of which visit a message speaks that does not say: the last one open, else one of its own."""
-    return next((key for key, visit in reversed(found.items()) if not visit.over(one.at)), ("", one.rank))
+    return next((key for key in reversed(list(found)) if not found[key].over(one.at)), ("", one.rank))
 
 
 def _moved(visit: Visit | None, one: Movement) -> Visit | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from config.schema import Settings
+from config.schema import Fhir, Settings
 from delivery.flag import message
 from domain.alert import Risk
 from domain.ecg import Patient
@@ -74,6 +74,8 @@ def _told(flag: Flag, about: Told, settings: Settings) -> Iterator[Outgoing]:
     model = _score(about.model[(Output.ARREST if flag.risk is Risk.ARREST else Output.POTASSIUM).value])
     patient = Patient(identifiers=about.identifiers)
     for destination in settings.destinations:
+        if not isinstance(destination, Fhir) or destination.profile != "r4":
+            continue  # no other EHR documents that it lets Flags be written
         made = message(flag, patient, about.encounter, model, destination)
         if made is not None:
             yield made

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from simulator.records import Records, Refusal, Resource
 
 _FHIR_JSON = "application/fhir+json"
-_TYPES = ("Patient", "Encounter", "Device", "DocumentReference", "Observation", "RiskAssessment")
+_TYPES = ("Patient", "Encounter", "Device", "DocumentReference", "Observation", "RiskAssessment", "Flag")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,11 +112,12 @@ def _merge(connection: Connection, arrival_id: int, one: Movement, now: datetime
     if not new:
         return
     whose = [{"value": each.value, "authority": each.authority, "type": each.type} for each in one.whose]
-    rows = [{"arrival_id": arrival_id, "old": old, "new": new[0], "at": one.at} for old in olds if old != new[0]]
-    if rows:
-        connection.execute(merges.insert(), [{**row, "rank": one.rank, "identifiers": whose} for row in rows])
-    for row in rows:
-        _reissue(connection, arrival_id, row["old"], now)
+    said = {"arrival_id": arrival_id, "new": new[0], "at": one.at, "rank": one.rank, "identifiers": whose}
+    others = [old for old in olds if old != new[0]]
+    if others:
+        connection.execute(merges.insert(), [{**said, "old": old} for old in others])
+    for old in others:
+        _reissue(connection, arrival_id, old, now)
     watch(connection, [*new, *olds])
 
 
