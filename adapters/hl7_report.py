@@ -32,7 +32,8 @@ def withdrawn(arrival: Arrival, settings: Reading) -> tuple[Report, ...]:
     if arrival.format is not Format.HL7:
         return ()
     blocks, context = groups_of(arrival.payload, arrival.source, settings)
-    return tuple(_about(group, context) for block in blocks for group in block if _is_gone(group))
+    gone = (group for block in blocks for group in block if _is_gone(group))
+    return tuple(replace(_about(group, context), withdrawn=True) for group in gone)
 
 
 def _is_gone(group: Group) -> bool:

@@ -16,3 +16,4 @@ class Report:
     patient: Patient
     order: Order
     instance: str = ""  # MSH-10
+    withdrawn: bool = False  # the sender takes the ECG back

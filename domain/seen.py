@@ -47,7 +47,7 @@ class Seen:
 class Known:
     """An ECG that is kept already. ``ecg`` names the recording: all that came of it through any door carry the same.
 
-    ``identifiers``: whose it is, where it is only what a message says of one.
+    Where it is only what a message says of one, ``identifiers``: whose it is; ``withdrawn``: that it was taken back.
     """
 
     arrival_id: int
@@ -55,6 +55,7 @@ class Known:
     ecg: str
     seen: Seen
     identifiers: tuple[Identifier, ...] = ()
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,7 +84,8 @@ class Place:
     ``key``: names it for ``finding_key``; another one once it was attached, for the EHR keeps what it has under a key.
     ``name``: the recording's, the same for all its copies. ``past``: what was decided of them, its own included.
     ``said``: what messages without an ECG say of it and of none before. ``corrects``: its sender replaces what it sent
-    before; ``copied``: which by its signal is the same recording.
+    before; ``copied``: which by its signal is the same recording. ``withdrawn``: a message that came after it took it
+    back, and was worked on before it.
     """
 
     arrival_id: int
@@ -97,10 +98,13 @@ class Place:
     said: tuple[Known, ...]
     corrects: bool = False
     copied: bool = False
+    withdrawn: bool = False
 
     @property
     def retracted(self) -> bool:
         """Whether the recording's result was taken back; only its sender's correction is another one."""
+        if self.withdrawn:
+            return True
         own = (one for one in self.past if one.arrival_id == self.arrival_id and one.part == self.part)
         return any(one.retracted for one in (own if self.corrects else self.past))
 
@@ -151,6 +155,8 @@ def place(
     name = copied or (_corrected(about, like) if corrects else None) or f"{arrival_id}.{part}"
     past = memory.past(arrival_id, part, name)
     said = [one for one in memory.said(arrival_id, about) if by_order(one.seen, about) or by_minute(one.seen, about)]
+    withdrawn = any(one.withdrawn and one.arrival_id > arrival_id for one in said)
+    said = [one for one in said if not one.withdrawn]
     told = [one.identifiers for one in said if says_whose(one.seen, about)]
     told += [one.identifiers for one in past if one.arrival_id != arrival_id]
     named = [whose for whose in told if is_named(whose, settings)]
@@ -169,6 +175,7 @@ def place(
         said=new,
         corrects=corrects,
         copied=copied is not None,
+        withdrawn=withdrawn,
     )
 
 

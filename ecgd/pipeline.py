@@ -34,7 +34,7 @@ Answer = Callable[[Ecg], tuple[Score | Abstention, ...]]
 Said = Callable[[Arrival], tuple[Report, ...]]
 Moved = Callable[[Arrival], tuple[Movement, ...]]
 NOTHING = Nothing()
-_WITHDRAWN = re.compile(rb"[^A-Za-z0-9 ][DW][^A-Za-z0-9 ]")  # OBX-11 may say so: worth asking the reader
+_WITHDRAWN = re.compile(rb"[^A-Za-z0-9 ][DW](?:[^A-Za-z0-9 ]|$)")  # OBX-11 may say so: worth asking the reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -86,7 +86,7 @@ def process(
             place(arrival_id, n, arrival.key, ecg, memory, settings, people) for n, ecg in enumerate(ecgs, start=1)
         ]
         places = [replace(one, ecg=in_its_visit(one.ecg, arrival.received_at, people)) for one in places]
-        retracted = withdrawn(arrival_id, gone, memory, people)
+        retracted, withdrawals = withdrawn(arrival_id, len(ecgs), gone, memory, people)
     with _timed(timings, "score"):
         answers = [() if one.retracted or one.yields_to(scored=True) else score(one.ecg) for one in places]
     with _timed(timings, "decide"):
@@ -105,7 +105,7 @@ def process(
         findings=findings,
         outgoing=tuple(outgoing),
         timings=timings,
-        sightings=tuple(_sighting(one, settings) for one in verdicts),
+        sightings=(*(_sighting(one, settings) for one in verdicts), *withdrawals),
         superseded=superseded,
         attached=tuple(
             each

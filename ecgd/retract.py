@@ -14,7 +14,7 @@ from delivery.superseded import retracting
 from domain.errors import Problem, Rejected
 from domain.outgoing import Outgoing
 from domain.report import Report
-from domain.seen import Past, Retraction
+from domain.seen import Past, Retraction, Sighting
 from ecgd.census import People
 from ecgd.doors import Memory, owner
 from ecgd.terminal import DEFAULT, INVALID, WANTING, Config, end, settings_of
@@ -26,17 +26,25 @@ from store.report import trail
 BY_SENDER = "withdrawn by its sender"
 
 
-def withdrawn(arrival_id: int, reports: Iterable[Report], memory: Memory, people: People) -> dict[str, Retraction]:
-    """The results that stand of the ECGs a message withdraws, found as measurements find theirs: never by guessing."""
+def withdrawn(
+    arrival_id: int, parts: int, reports: Iterable[Report], memory: Memory, people: People
+) -> tuple[dict[str, Retraction], tuple[Sighting, ...]]:
+    """The results that stand of the ECGs a message withdraws, found as measurements find theirs: never by guessing.
+
+    Also what is to be remembered of it, beside the message's own ``parts``: an ECG that came before it may be worked on
+    after it.
+    """
     found: dict[str, Retraction] = {}
-    for report in reports:
+    sightings: list[Sighting] = []
+    for part, report in enumerate(reports, start=parts + 1):
         whose = people.survivor(report.patient) or report.patient.identifiers
         about = seen_of(replace(report, patient=replace(report.patient, identifiers=whose)))
         name = owner(about, memory.like(arrival_id, about))
+        sightings.append(Sighting(part=part, ecg=name or f"{arrival_id}.{part}", seen=about, said=report))
         for one in memory.past(arrival_id, 0, name) if name else ():
             if one.current:
                 found[one.key] = _of(one, f"arrival {arrival_id}", BY_SENDER)
-    return found
+    return found, tuple(sightings)
 
 
 def _of(past: Past, by: str, why: str) -> Retraction:

@@ -36,7 +36,8 @@ def facts(finding: Finding) -> dict[str, Any]:
 def said(report: Report) -> dict[str, Any]:
     """Turn what a message says of an ECG into what JSON can hold; its words are left out like an ECG's."""
     kept = {"reported": report.reported, "order": report.order, "identifiers": report.patient.identifiers}
-    return {"version": VERSION, **{name: _plain(value) for name, value in kept.items()}}
+    withdrawn = {"withdrawn": True} if report.withdrawn else {}
+    return {"version": VERSION, **withdrawn, **{name: _plain(value) for name, value in kept.items()}}
 
 
 def _assessment(each: Assessment) -> dict[str, Any]:

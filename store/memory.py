@@ -240,6 +240,7 @@ def _known(connection: Connection, query: sa.Select[Any]) -> tuple[Known, ...]:
             ecg=row.ecg,
             seen=_seen(row, _of(found, row.id)),
             identifiers=tuple(Identifier(**one) for one in row.said["identifiers"]) if row.said else (),
+            withdrawn=bool(row.said and row.said.get("withdrawn")),
         )
         for row in rows
     )

@@ -22,7 +22,7 @@ from domain.flag import Over, State
 from domain.outcome import Outcome
 from domain.reason import Reason
 from domain.report import Report
-from domain.seen import Retraction
+from domain.seen import Looked, Retraction
 from ecgd.flags import FlagKeeper
 from ecgd.queues import JobQueue
 from ecgd.retract import retract
@@ -46,6 +46,21 @@ PATIENTS = {"systems": {"SIM": "urn:sim"}, "default_system": "urn:sim", "encount
 SETTINGS = Settings.model_validate({"destinations": [{"base_url": "http://ehr/fhir", "patient": PATIENTS}]})
 
 
+class Looking(Memory):
+    """Lets something else happen once, after it was noted how far one sees."""
+
+    def __init__(self, database: Database, ward: "Ward") -> None:
+        super().__init__(database)
+        self.ward = ward
+
+    def looked(self, arrival_id: int) -> Looked:
+        seen = super().looked(arrival_id)
+        before, self.ward.before = self.ward.before, None
+        if before:
+            before()
+        return seen
+
+
 class Ward:
     """What arrives is read as told and scored as told."""
 
@@ -55,6 +70,7 @@ class Ward:
         self.gone: dict[str, tuple[Report, ...]] = {}
         self.moves: dict[str, tuple[Movement, ...]] = {}
         self.answer, self.scored, self.number = HIGH, 0, 0
+        self.before: Callable[[], object] | None = None
         self.queue = JobQueue(
             jobs,
             read=lambda arrival: self.ecgs.get(arrival.key, ()),
@@ -62,7 +78,7 @@ class Ward:
             settings=SETTINGS,
             clock=clock,
             stuck=lambda: None,
-            memory=Memory(database),
+            memory=Looking(database, self),
             withdraws=lambda arrival: self.gone.get(arrival.key, ()),
             moved=lambda arrival: self.moves[arrival.key],
             people=Census(database, clock),
@@ -80,14 +96,19 @@ class Ward:
         self.inbox.accept(arrival).result(30)
         return name
 
+    def arrive(self, *ecgs: Ecg, gone: tuple[Report, ...] = ()) -> int:
+        """An ORU at the door; its number."""
+        name = self._arrive(Format.HL7)
+        self.ecgs[name], self.gone[name] = ecgs, gone
+        return self.number
+
     def receive(self, *ecgs: Ecg, gone: tuple[Report, ...] = (), answer: Score = HIGH) -> tuple[str, str | None]:
         """An ORU, the whole way; state and reason."""
         self.answer = answer
-        name = self._arrive(Format.HL7)
-        self.ecgs[name], self.gone[name] = ecgs, gone
+        number = self.arrive(*ecgs, gone=gone)
         self.work_off()
         with self.database.read() as connection:
-            row = connection.execute(sa.select(tables.jobs).where(tables.jobs.c.arrival_id == self.number)).one()
+            row = connection.execute(sa.select(tables.jobs).where(tables.jobs.c.arrival_id == number)).one()
         return row.state, row.reason
 
     def admit(self, event: Event, minutes: int, **more: object) -> None:
@@ -176,6 +197,7 @@ def of_order(minutes: int, whose: Identifier = ANNA) -> tuple[Report, ...]:
             acquired_at=AT + timedelta(minutes=minutes),
             patient=Patient(identifiers=(whose,)),
             order=Order(filler=f"F{minutes}"),
+            withdrawn=True,
         ),
     )
 
@@ -286,6 +308,30 @@ def test_a_withdrawn_ecg_stays_so_when_a_copy_comes_or_it_is_worked_on_again(war
     assert ward.jobs.requeue(1)
     ward.work_off()
     assert (ward.standing(), ward.scored) == ([], 1)
+
+
+def test_an_ecg_withdrawn_before_it_was_worked_on_is_not_scored(ward: Ward, of: Callable) -> None:
+    ward.arrive(of())
+    ward.arrive(gone=of_order(0))
+    first, last = ward.jobs.claim(), ward.jobs.claim()
+    ward.queue.handle(last)
+    ward.queue.handle(first)
+    assert (ward.standing(), ward.scored) == ([], 0)
+
+
+def test_a_withdrawal_looked_at_while_its_ecg_was_being_settled_looks_again(ward: Ward, of: Callable) -> None:
+    ward.arrive(of())
+    ward.arrive(gone=of_order(0))
+    first, last = ward.jobs.claim(), ward.jobs.claim()
+    ward.before = lambda: ward.queue.handle(first)
+    ward.queue.handle(last)
+    assert ward.standing() == []
+
+
+def test_another_ecg_of_the_order_after_a_withdrawal_is_scored(ward: Ward, of: Callable) -> None:
+    ward.receive(of(heart=3))
+    ward.receive(gone=of_order(0))
+    assert ward.receive(of(heart=4)) == (Outcome.SCORED, None)
 
 
 def test_a_correction_after_a_withdrawal_stands(ward: Ward, of: Callable) -> None:
