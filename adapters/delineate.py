@@ -17,9 +17,9 @@ _QRS_SMOOTH_S, _P_SMOOTH_S, _T_SMOOTH_S = 0.006, 0.012, 0.016  # standard deviat
 _QRS_ONSET, _QRS_END = 0.06, 0.08  # of the QRS's greatest speed
 _QRS_REACH_S, _QUIET_S = 0.20, 0.012
 _P_ONSET, _P_END, _T_END = 0.50, 0.60, 0.35  # of the speed of the flank
-_P_REACH_S, _P_FLANK_S, _P_LEAST_S = 0.30, 0.03, 0.06
+_P_REACH_S, _P_FLANK_S, _P_LEAST_S, _P_MOST_S = 0.30, 0.02, 0.06, 0.20  # longer: T and P in one
 _FAST_S = 0.48  # 125/min: flutter conducted by half runs at 125 to 150
-_P_FOOT = 0.4  # of a P's size: between the humps of a notched one it is more
+_P_FOOT = 0.5  # of a P's size: between the humps of a notched one it is more
 _T_FROM_S, _T_FLANK_S, _T_SHARE_OF_RR = 0.06, 0.12, 0.75
 _T_SCALE = 0.15  # a lead counts by the size of its own T, from this share of the largest
 # correlation of one half of the beats with the other: P of sinus rhythm 0.95 and more in 19 of 20 ECGs (LUDB, PTB-XL)
@@ -130,32 +130,32 @@ def _p(median: Median, qrs: tuple[int, int], t_end: int | None) -> tuple[int, in
     if onset - start < _P_LEAST_S * rate + 6:
         return None
     piece = _smoothed(median.beat[:, :onset], _P_SMOOTH_S, rate)[:, start:]  # without the QRS, which would smear back
-    size, speed = _size(untilted(piece, rate)), _speed(piece)
-    flank, last = round(_P_FLANK_S * rate), len(speed) - round(0.012 * rate)
-    peak = int(np.argmax(size[:last]))
-    first_low, last_low = _around(size[:last], peak, _P_FOOT * size[peak])
-    up = _fastest(speed[: peak + 1], first_low, flank)
-    down = _fastest(speed[: last + 1], last_low, flank)
-    before = np.flatnonzero(speed[: up + 1] <= _P_ONSET * speed[up])
-    behind = np.flatnonzero(speed[down:] <= _P_END * speed[down])
-    if not len(before) or not len(behind):
+    edges = _p_edges(_size(untilted(piece, rate)), _speed(piece), rate)
+    if edges is None:
         return None
-    p = start + int(before[-1]), start + down + int(behind[0])
+    p = start + edges[0], start + edges[1]
     margin = round(0.01 * rate)
     least = _REPEATS if median.irregular < _IRREGULAR else _REPEATS_IRREGULAR
     return p if _repeats(median, max(start, p[0] - margin), min(onset, p[1] + margin), least) else None
 
 
-def _around(size: Trace, peak: int, least: float) -> tuple[int, int]:
-    """The stretch about ``peak`` where ``size`` stays over ``least``: both humps of a notched P."""
-    low = np.flatnonzero(size < least)
-    first, last = low[low < peak], low[low > peak]
-    return int(first[-1]) if len(first) else 0, int(last[0]) if len(last) else len(size) - 1
+def _p_edges(size: Trace, speed: Trace, rate: float) -> tuple[int, int] | None:
+    """Where the largest wave rises from and falls to rest, by its outer flanks where it is notched."""
+    last, reach = len(speed) - round(0.012 * rate), round(_P_FLANK_S * rate)
+    peak = int(np.argmax(size[:last]))
+    low = np.flatnonzero(size[:last] < _P_FOOT * size[peak])
+    foot = int(max(low[low < peak], default=0)), int(min(low[low > peak], default=last - 1))
+    up = _fastest(speed, max(0, foot[0] - reach), min(peak, foot[0] + reach))
+    down = _fastest(speed, max(peak, foot[1] - reach), min(last, foot[1] + reach))
+    before = np.flatnonzero(speed[: up + 1] <= _P_ONSET * speed[up])
+    behind = np.flatnonzero(speed[down:] <= _P_END * speed[down])
+    if not len(before) or not len(behind) or down + behind[0] - before[-1] > _P_MOST_S * rate:
+        return None
+    return int(before[-1]), down + int(behind[0])
 
 
-def _fastest(speed: Trace, at: int, reach: int) -> int:
-    start = max(0, at - reach)
-    return start + int(np.argmax(speed[start : at + reach + 1]))
+def _fastest(speed: Trace, first: int, last: int) -> int:
+    return first + int(np.argmax(speed[first : last + 1]))
 
 
 def untilted(piece: Trace, rate_hz: float) -> Trace:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from domain.ecg import LEADS, RATE_HZ
 
 Places = NDArray[np.float64]
+Marks = list[dict[str, Places]]  # of a record, beat by beat
 
 EDGES = {"p_onset": ("p", 0), "qrs_onset": ("N", 0), "qrs_end": ("N", 2), "t_end": ("t", 2)}
 WHERE = {"p_onset": (-200, -5), "qrs_onset": (-75, 25), "qrs_end": (-25, 100), "t_end": (60, 350)}  # samples from R
@@ -17,7 +18,7 @@ FEWEST_LEADS, FEWEST_BEATS = 6, 2
 _ONE_BEAT = 60  # samples: the leads' marks of one QRS lie within
 
 
-def hand_marks(record: Path) -> list[dict[str, Places]]:
+def hand_marks(record: Path) -> Marks:
     """Beat by beat each edge's marks over the leads that have one, in samples; ``r``: the leads' QRS peaks."""
     rows = [_lead(record, lead.lower()) for lead in LEADS]
     peaks = np.sort(np.concatenate([row["r"] for row in rows]))
@@ -46,7 +47,7 @@ def _beat_s(places: Places, r: float, edge: str) -> list[float]:
     return [float(inside[-1] if edge == "p_onset" else inside[0])] if len(inside) else []
 
 
-def error_ms(found: Mapping[str, Places], beats: list[dict[str, Places]], edge: str) -> tuple[float, float]:
+def error_ms(found: Mapping[str, Places], beats: Marks, edge: str) -> tuple[float, float]:
     """How late a record's answers are, in ms: of the leads' median mark, of the outermost; NaN if none.
 
     The median over the beats that have both a mark in six leads and an answer, so that a record counts once.
@@ -63,6 +64,6 @@ def error_ms(found: Mapping[str, Places], beats: list[dict[str, Places]], edge: 
     return float(middle), float(outer)
 
 
-def marked(beats: list[dict[str, Places]], edge: str) -> bool:
+def marked(beats: Marks, edge: str) -> bool:
     """Whether a record's beats have the wave, by hand."""
     return sum(len(beat[edge]) >= FEWEST_LEADS for beat in beats) >= FEWEST_BEATS

@@ -94,6 +94,27 @@ def test_without_a_p_wave_there_is_no_pr():
     assert found.p_ms is found.pr_ms is found.p_axis_deg is None
 
 
+def bumps(times_s, heights_mv, width_s):
+    time = np.arange(5000) / 500
+    wave = sum(h * np.exp(-(((time - at) / width_s) ** 2)) for at, h in zip(times_s, heights_mv, strict=True))
+    return (wave * np.linspace(0.6, 1.2, 12)[:, None]).astype(np.float32)
+
+
+@pytest.mark.parametrize(("first_mv", "second_mv"), [(0.12, 0.12), (0.10, 0.15), (0.15, 0.10)])
+def test_a_notched_p_lasts_from_its_first_hump_to_its_second(first_mv, second_mv):
+    beats_s = np.arange(0.4, 10, 60 / 70)
+    humps = bumps(beats_s - 0.19, [first_mv] * 12, 0.02) + bumps(beats_s - 0.14, [second_mv] * 12, 0.02)
+    found = measure(hearts(70, noise_mv=0.005) + humps, 500)
+    assert found.p_ms == pytest.approx(110, abs=15)  # 50 ms apart, 30 ms to either side
+    assert found.pr_ms == pytest.approx(190, abs=15)
+
+
+def test_flutter_conducted_by_half_has_no_pr():
+    waves_s = np.arange(0.1, 10, 60 / 280)
+    flutter = bumps(waves_s, np.full(len(waves_s), 0.15), 0.05)
+    assert measure(hearts(140, t_mv=0.1, noise_mv=0.01) + flutter, 500).pr_ms is None
+
+
 @pytest.mark.parametrize("number", [34, 45, 74, 95])
 def test_of_paced_beats_only_the_rate_is_told(number):
     found = measure(arrange(read_record(samples_folder() / "ludb" / "data" / f"{number}.hea")), 500)
