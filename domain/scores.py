@@ -55,5 +55,7 @@ class Scores:
     def at(self, rows: NDArray[np.generic]) -> Self:
         """Only these rows."""
         columns: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
-        kept = {name: one.at(rows) if isinstance(one, Words) else one[rows] for name, one in columns.items()}
+        kept: dict[str, Any] = {
+            name: one.at(rows) if isinstance(one, Words) else one[rows] for name, one in columns.items()
+        }
         return type(self)(**kept)

@@ -199,7 +199,19 @@ def _store(settings: Settings) -> Iterator[Mistake]:
         yield Mistake("store.url", f"the database cannot be used: {error.detail or error.reason}")
 
 
+def _thresholds(settings: Settings) -> Iterator[Mistake]:
+    """An override whose time is over is in the file and does nothing; the service runs with it."""
+    today = datetime.now(UTC).date()
+    for number, one in enumerate(settings.thresholds.overrides):
+        if one.until is not None and one.until < today:
+            where = f"thresholds.overrides[{number}].until"
+            yield Mistake(
+                where, f"{one.name} ended on {one.until} and no longer applies", "remove it, or give it a later end"
+            )
+
+
 _LOOKS: Iterable[Callable[[Settings], Iterator[Mistake]]] = (
+    _thresholds,
     _doors,
     _ports,
     _certificates,

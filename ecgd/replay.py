@@ -69,7 +69,7 @@ def _of_output(
     now, then = (replay(rows, one, output) for one in (wanted.now, wanted.then))
     kept = rows.at(counted)
     known = truth(kept, wanted.outcomes, wanted.within_h) if wanted.outcomes else None
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for risk in (name for name, (of, _) in effect.RISKS.items() if of is output):
         pair = {"now": effect.flagged(now, risk)[counted], "then": effect.flagged(then, risk)[counted]}
         days_of = effect.by_day(kept, pair["now"], pair["then"], wanted.zone)
@@ -95,7 +95,7 @@ def _speaks_of(column: str, risk: str) -> bool:
 
 def _units(days_of: tuple[effect.Day, ...], days: float) -> list[dict[str, Any]]:
     names = ("unit", "ecgs", "now", "then", "new", "missed")
-    rows = [dict(zip(names, row, strict=True)) for row in effect.units(days_of)]
+    rows: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in effect.units(days_of)]
     return [row | {"now_a_day": row["now"] / days, "then_a_day": row["then"] / days} for row in rows]
 
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import reduce
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from domain.context import Context, Earlier
@@ -16,7 +18,8 @@ from store.database import Database
 from store.tables import scores
 
 AT_ONCE = 50_000  # rows held as Python objects while they become columns
-_WORDS = ("person", "unit", "device", "door", "model", "mode")
+_JOINED = ("unit", "device", "door", "model", "mode")
+_BETWEEN = "\x1f"
 _INTS = {"id": "id", "arrival_id": "arrival"}
 _TYPES = {"age_years": np.float64, "value": np.float64, "paced": np.bool_}
 _TIMES = {"decided_at": "decided_us", "recorded_at": "recorded_us"}
@@ -57,17 +60,19 @@ def read(
     modes: Collection[Mode] = (Mode.ALERT, Mode.REPORT),
 ) -> Scores:
     """Read what stands of one output, decided from ``since`` to before ``until``, in the order of writing."""
-    names = [*_INTS, *_TIMES, *_WORDS, "age_years", "paced", "value"]
-    # as they are kept: a time made of each number would cost more than all the rest
+    names = [*_INTS, *_TIMES, "person", "age_years", "paced", "value"]
+    # as they are kept: a time made of each number would cost more than all the rest, and so would five words of a few
     columns = [sa.type_coerce(scores.c[name], sa.BigInteger) if name in _TIMES else scores.c[name] for name in names]
-    wanted = sa.select(*columns).where(
+    joined = reduce(lambda left, right: left + _BETWEEN + right, [scores.c[name] for name in _JOINED])
+    wanted = sa.select(*columns, joined.label("joined")).where(
         scores.c.decided_at >= since,
         scores.c.decided_at < until,
         scores.c.output == output.value,
         scores.c.mode.in_([mode.value for mode in modes]),
         scores.c.stands,
     )
-    known = {name: _Codes() for name in _WORDS}
+    known = {"person": _Codes(), "joined": _Codes()}
+    names.append("joined")
     parts: dict[str, list[Any]] = {name: [] for name in names}
     with database.read() as connection:
         for rows in _pages(connection, wanted):
@@ -123,9 +128,8 @@ def _column(values: Sequence[Any], known: _Codes | None, dtype: type) -> Any:
 
 def _scores(columns: dict[str, Any], known: dict[str, _Codes]) -> Scores:
     order = np.argsort(columns["id"], kind="stable")
-    words: dict[str, Any] = {
-        name: Words(codes=columns[name][order].astype(np.int32), names=tuple(known[name])) for name in _WORDS
-    }
+    person = Words(codes=columns["person"][order].astype(np.int32), names=tuple(known["person"]))
+    words: dict[str, Any] = {"person": person, **_parted(columns["joined"][order].astype(np.int32), known["joined"])}
     ints = {to: columns[name][order].astype(np.int64) for name, to in (_INTS | _TIMES).items()}
     return Scores(
         **words,
@@ -134,6 +138,16 @@ def _scores(columns: dict[str, Any], known: dict[str, _Codes]) -> Scores:
         paced=columns["paced"][order].astype(bool),
         value=columns["value"][order].astype(float),
     )
+
+
+def _parted(codes: NDArray[np.int32], joined: Collection[str]) -> dict[str, Words]:
+    """Each of the words that were read as one; of these there are few."""
+    found = {}
+    for name, column in zip(_JOINED, zip(*(one.split(_BETWEEN) for one in joined), strict=True), strict=False):
+        known = _Codes()
+        table = np.fromiter(map(known.__getitem__, column), np.int32, len(column))
+        found[name] = Words(codes=table[codes], names=tuple(known))
+    return found or {name: Words(codes=codes, names=()) for name in _JOINED}
 
 
 def _of_ecg(finding_id: int, finding: Finding) -> dict[str, Any]:
@@ -184,4 +198,4 @@ def _earlier(row: sa.Row[Any]) -> Earlier:
 
 def _plain(text: str) -> str:
     """PostgreSQL holds neither NUL nor half a character."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    return text.replace("\0", "").replace(_BETWEEN, " ").encode("utf-8", "replace").decode("utf-8")

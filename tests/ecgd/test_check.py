@@ -63,6 +63,16 @@ def test_the_same_port_twice_is_named(tmp_path: Path) -> None:
     assert any("port 40404 is also doors.dicom.port" in said for said in _said(_settings(tmp_path, doors=doors)))
 
 
+def test_an_override_whose_time_is_over_is_named(tmp_path: Path) -> None:
+    today = datetime.now(UTC).date()
+    overrides = [
+        {"name": name, "when": {"unit": name}, "arrest": {"high": 0.4}, "until": str(today - timedelta(days=days))}
+        for name, days in (("over", 1), ("last-day", 0))
+    ]
+    (said,) = _said(_settings(tmp_path, thresholds={"overrides": overrides}))
+    assert said.startswith("thresholds.overrides[0].until: over ended on ")
+
+
 def test_no_open_door_and_missing_folders_are_named_together(tmp_path: Path) -> None:
     said = _said(_settings(tmp_path / "gone", doors={}))
     assert [line.split(":")[0] for line in said] == ["doors", "state_dir"]
