@@ -1,6 +1,7 @@
 """Who hears of a critical finding, when, again, and who hears next when nobody answers."""
 
 import re
+from collections.abc import Iterator
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -8,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, HttpUrl, model_validator
 
 from config.base import Name, Port, Strict, TimeZone
+from config.mistakes import Fault, Faults, Place, twice
 from config.secrets import Secret
 
 Content = Literal["none", "minimal", "identified"]
@@ -18,6 +20,7 @@ Channel = Annotated[
         description="kind:name of a channel, or of a destination (fhir: a Communication, hl7v2: an ORU)",
     ),
 ]
+DESTINATIONS = ("fhir:", "hl7v2:")
 _HOURS = re.compile(r"^([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)$")
 
 
@@ -189,29 +192,33 @@ class Alerts(Strict):
             return self.routes
         return (Route(name="everyone", steps=(Step(to=tuple(self.channels)),)),)
 
-    @model_validator(mode="after")
-    def _names(self) -> Self:
-        names = [one.name for one in (*self.webhooks, *self.smtp, *self.apprise)]
-        if len(set(names)) != len(names):
-            raise ValueError("channel names must differ")
-        return self
+    @property
+    def named(self) -> Iterator[tuple[Place, str]]:
+        """Every channel that somebody is told by, and where it is named."""
+        for number, route in enumerate(self.routes):
+            for at, step in enumerate(route.steps):
+                yield from ((("routes", number, "steps", at, "to", n), channel) for n, channel in enumerate(step.to))
+        yield from ((("operations", number), channel) for number, channel in enumerate(self.operations))
 
     @model_validator(mode="after")
-    def _routes(self) -> Self:
-        names = [route.name for route in self.routes]
-        if len(set(names)) != len(names):
-            raise ValueError("route names must differ")
+    def _whole(self) -> Self:
+        faults = [*self._twice(), *self._unheard(), *self._unknown()]
+        if faults:
+            raise Faults(*faults)
+        return self
+
+    def _twice(self) -> Iterator[Fault]:
+        kinds = {"webhooks": self.webhooks, "smtp": self.smtp, "apprise": self.apprise}
+        yield from twice(((kind, n, "name"), one.name) for kind, all_ in kinds.items() for n, one in enumerate(all_))
+        yield from twice((("routes", number, "name"), route.name) for number, route in enumerate(self.routes))
+
+    def _unheard(self) -> Iterator[Fault]:
         if self.routes and not self.routes[-1].takes_every_critical:
-            raise ValueError(
-                f"the last route, {names[-1]}, must take every critical alert at any hour:"
-                " leave out its units, hours, days, models and risks"
-            )
-        return self
+            right = "leave out its units, hours, days, models and risks, or add one below it"
+            what = f"the last route, {self.routes[-1].name}, must take every critical alert at any hour"
+            yield Fault(("routes", len(self.routes) - 1), what, right)
 
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        named = {channel for route in self.routes for step in route.steps for channel in step.to} | {*self.operations}
-        unknown = sorted(one for one in named - self.channels.keys() if not one.startswith(("fhir:", "hl7v2:")))
-        if unknown:
-            raise ValueError(f"no such channel: {', '.join(unknown)}; there are: {', '.join(self.channels) or 'none'}")
-        return self
+    def _unknown(self) -> Iterator[Fault]:
+        for place, channel in self.named:
+            if channel not in self.channels and not channel.startswith(DESTINATIONS):
+                yield Fault(place, f"no such channel: {channel}", f"there are: {', '.join(self.channels) or 'none'}")

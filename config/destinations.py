@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, model_validator
 
 from config.base import Name, Strict
+from config.mistakes import Faults, twice
 from config.secrets import Secret
 
 
@@ -130,9 +131,9 @@ Destination = Annotated[Fhir | Hl7v2, Field(discriminator="kind"), BeforeValidat
 
 
 def _differing(destinations: tuple[Fhir | Hl7v2, ...]) -> tuple[Fhir | Hl7v2, ...]:
-    channels = [one.channel for one in destinations]
-    if len(set(channels)) != len(channels):
-        raise ValueError("the names of destinations of one kind must differ")
+    faults = [*twice(((number, "name"), one.channel) for number, one in enumerate(destinations))]
+    if faults:
+        raise Faults(*faults)
     return destinations
 
 

@@ -1,6 +1,6 @@
 """What is wrong with a configuration: where it stands, what it is, what would be right; never the value itself."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +57,15 @@ class Faults(ValueError):  # pydantic takes it for its own
 def dotted(place: Place) -> str:
     """A place as a person writes it: ``doors.dicom.peers[0].addresses``."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
+
+
+def twice(named: Iterable[tuple[Place, str]]) -> Iterator[Fault]:
+    """Names that must differ and do not."""
+    first: dict[str, Place] = {}
+    for place, name in named:
+        if name in first:
+            yield Fault(place, f"{name} is also {{0}}", "give each its own", (first[name],))
+        first.setdefault(name, place)
 
 
 def faults_of(detail: ErrorDetails) -> tuple[Fault, ...]:

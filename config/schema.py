@@ -1,17 +1,18 @@
 """What can be configured, with its bounds and defaults. Times are in s, sizes in MiB, probabilities 0 to 1."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
-from config.alerts import Alerts, Smtp, Webhook
+from config.alerts import DESTINATIONS, Alerts, Smtp, Webhook
 from config.base import Port, Strict, Tls
 from config.destinations import Delivery, Destinations, Fhir, Hl7v2, PatientMatching, Smart
 from config.doors import DicomDoor, DicomPeer, Doors, FolderDoor, Hl7Door, Hl7Sender, Reading
 from config.flags import Flags
 from config.include import Include, Includes
+from config.mistakes import Fault, Faults
 from config.models import ModelBundle, Models
 from config.secrets import Secret
 from config.thresholds import ArrestThresholds, PotassiumThresholds, Thresholds
@@ -109,3 +110,16 @@ class Settings(Strict):
     flags: Flags | None = Flags()
     health: Health = Health()
     logging: Logging = Logging()
+
+    @model_validator(mode="after")
+    def _heard(self) -> Self:
+        """A route that leads nowhere would lose an alert."""
+        there = [one.channel for one in self.destinations]
+        faults = [
+            Fault(("alerts", *place), f"no such destination: {channel}", f"there are: {', '.join(there) or 'none'}")
+            for place, channel in self.alerts.named
+            if channel.startswith(DESTINATIONS) and channel not in there
+        ]
+        if faults:
+            raise Faults(*faults)
+        return self

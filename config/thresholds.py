@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BeforeValidator, Field, model_validator
 
 from config.base import Name, Strict
-from config.mistakes import Fault, Faults
+from config.mistakes import Fault, Faults, twice
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Potassium = Annotated[float, Field(ge=1.5, le=7.5, description="mmol/L; estimates are bounded to the same range")]
@@ -183,7 +183,8 @@ class Thresholds(Strict):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        faults = [*self._twice(), *self._disordered(), *self._never_reached()] or [*self._margins()]
+        names = twice((("overrides", number, "name"), one.name) for number, one in enumerate(self.overrides))
+        faults = [*names, *self._disordered(), *self._never_reached()] or [*self._margins()]
         if faults:
             raise Faults(*faults)
         return self
@@ -195,13 +196,6 @@ class Thresholds(Strict):
     def potassium_by(self, override: Override | None) -> PotassiumThresholds:
         """The levels with an override's in place of theirs."""
         return _with(self.potassium, override.potassium if override else None)
-
-    def _twice(self) -> Iterator[Fault]:
-        for number, one in enumerate(self.overrides):
-            first = next(n for n, other in enumerate(self.overrides) if other.name == one.name)
-            if first < number:
-                place = ("overrides", number, "name")
-                yield Fault(place, f"{one.name} is also {{0}}", "give each its own", (("overrides", first, "name"),))
 
     def _disordered(self) -> Iterator[Fault]:
         for number, one in enumerate(self.overrides):
