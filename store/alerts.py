@@ -8,6 +8,7 @@ before the commit it has done nothing, after it everything.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,28 +30,52 @@ _PAGER = "ecgd deliver"
 Decide = Callable[[Book], Change]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Since:
+    """How far back what was sent and called matters; ``day``: since when alerts are counted, ``None``: they are not."""
+
+    sent: timedelta
+    called: timedelta
+    day: datetime | None = None
+
+
 class Alerts:
     """The pager's side; safe to share between threads."""
 
     def __init__(self, database: Database, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._database, self._clock = database, clock
         self._ear = Ear(database.wake, PAGER)
+        self._seen: int | None = None
 
-    def turn(self, decide: Decide, *, day: datetime, lately: timedelta) -> Change:
+    def turn(self, decide: Decide, since: Since, *, only_new: bool = False) -> Change:
         """Read, decide and write in one transaction; what was written. Nothing is locked where nothing follows.
 
-        ``day``: when today began. ``lately``: how far back messages and calls matter.
+        ``only_new``: of what has happened since the last turn, and of those it concerns; cheap, however many are open.
         """
         with self._database.read() as connection:
-            change = decide(self._book(connection, day, lately))
-            if not change and not _fates(connection):
+            new = self._new(connection) if only_new else None
+            if new == ():
+                return Change()
+            change = decide(self._book(connection, since)) if new is None else Change()
+            last = _last(connection)
+            if new is None and not change and not _fates(connection):
+                self._seen = last
                 return change
         with self._database.write(DELIVER) as connection:
             paging(connection)
             self._hear(connection)
-            change = decide(self._book(connection, day, lately))
+            change = decide(self._book(connection, since, new))
             self._write(connection, change)
+            last = _last(connection)
+        self._seen = last
         return change
+
+    def _new(self, connection: Connection) -> tuple[int, ...] | None:
+        """Alerts something happened to since the last turn; ``None``: it is not known, so all of them."""
+        if self._seen is None:
+            return None
+        query = sa.select(alert_events.c.alert_id).where(alert_events.c.id > self._seen).distinct()
+        return tuple(connection.execute(query.order_by(alert_events.c.alert_id)).scalars())
 
     def acknowledge(self, numbers: Collection[int], by: str) -> dict[int, Event]:
         """Note that a person knows, of these and of those they speak for; who did first, by number."""
@@ -87,17 +112,19 @@ class Alerts:
         """Stop listening."""
         self._ear.close()
 
-    def _book(self, connection: Connection, day: datetime, lately: timedelta) -> Book:
-        open_ones = read(connection, sa.select(alerts).where(not_done_rows).order_by(alerts.c.id))
+    def _book(self, connection: Connection, since: Since, new: Collection[int] | None = None) -> Book:
+        wanted = sa.true() if new is None else _concerned(new)
+        open_ones = read(connection, sa.select(alerts).where(not_done_rows, wanted).order_by(alerts.c.id))
         if not open_ones:
             return Book(alerts=())
-        since = self._clock() - lately
+        now = self._clock()
+        called = now - since.called
         return Book(
             alerts=open_ones,
-            units=_units(connection, open_ones, self._clock()),
-            sent=_sent(connection, since),
-            raised_today=_raised(connection, day),
-            called=_called(connection, min(day, since)),
+            units=_units(connection, open_ones, now),
+            sent=_sent(connection, now - since.sent),
+            raised_today=_raised(connection, since.day) if since.day else {},
+            called=_called(connection, min(since.day, called) if since.day else called),
         )
 
     def _hear(self, connection: Connection) -> None:
@@ -181,6 +208,20 @@ def _units(connection: Connection, open_ones: Sequence[Alert], now: datetime) ->
 def _taken(alert: Alert) -> datetime:
     said = alert.raised.said.get("acquired_at")
     return datetime.fromisoformat(said) if said else alert.raised_at
+
+
+def _concerned(new: Collection[int]) -> sa.ColumnElement[bool]:
+    """These, and whatever is of the same person or recording: one may speak for the other."""
+    these = alerts.alias("these")
+    same = sa.or_(
+        sa.and_(these.c.person == alerts.c.person, these.c.person != ""), these.c.recording == alerts.c.recording
+    )
+    return sa.or_(alerts.c.id.in_(list(new)), sa.exists().where(these.c.id.in_(list(new)), same))
+
+
+def _last(connection: Connection) -> int:
+    number: int | None = connection.execute(sa.select(sa.func.max(alert_events.c.id))).scalar()
+    return number or 0
 
 
 def _sent(connection: Connection, since: datetime) -> tuple[Sent, ...]:

@@ -9,15 +9,22 @@ from email.utils import parseaddr
 from typing import Any
 
 from config.alerts import Apprise, Smtp, Webhook
+from config.destinations import Fhir, Hl7v2
+from delivery.alerting.records import communication, engine
 from delivery.alerting.words import Message, sentences, subject_line
+from delivery.hl7 import CONTENT_TYPE
 from domain.alert import Alert
 
 SCHEMA = "ecgd-alert/2"
 Form = Callable[[Message], tuple[str, bytes]]
 
 
-def form(channel: Webhook | Smtp | Apprise) -> Form:
+def form(channel: Webhook | Smtp | Apprise | Fhir | Hl7v2) -> Form:
     """How a channel's messages are made: content type and body."""
+    if isinstance(channel, Fhir):
+        return lambda message: ("application/fhir+json", communication(message, channel))
+    if isinstance(channel, Hl7v2):
+        return lambda message: (CONTENT_TYPE, engine(message, channel))
     if isinstance(channel, Webhook):
         return lambda message: ("application/json", webhook(message))
     if isinstance(channel, Smtp):

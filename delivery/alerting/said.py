@@ -79,7 +79,10 @@ def _said(finding: Finding, one: Assessment, destinations: Destinations) -> dict
         "acquired_at": finding.ecg.acquired_at.isoformat() if finding.ecg.acquired_at else None,
         "received_at": finding.received_at.isoformat(),
         "decided_at": finding.decided_at.isoformat(),
-        "patient": [{"value": each.value, "authority": each.authority} for each in record_numbers(finding.ecg.patient)],
+        "patient": [
+            {"value": each.value, "authority": each.authority, "type": each.type}
+            for each in record_numbers(finding.ecg.patient)
+        ],
         "encounter": {"value": visit.value, "authority": visit.authority} if visit else None,
         "order": {"placer": order.placer or None, "filler": order.filler or None},
     }

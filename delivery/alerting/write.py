@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
+from config.alerts import Apprise, Content, Smtp, Webhook
+from config.destinations import Fhir, Hl7v2
 from config.schema import Settings
 from delivery.alerting.actions import Action, Call, Close, Escalate, Finish, Inherit, Join, Tell
 from delivery.alerting.forms import form
@@ -10,7 +12,7 @@ from delivery.alerting.link import signed
 from delivery.alerting.notices import call
 from delivery.alerting.words import Message
 from domain.alert import Alert, Book, Change, Event, Happened, Why
-from domain.outgoing import Outgoing
+from domain.outgoing import RESULTS, Outgoing
 
 Render = Callable[[Message, Settings], Outgoing]
 ACTOR = "ecgd deliver"
@@ -79,7 +81,7 @@ def _message(
         now=now,
         alerts=about,
         units=tuple(book.units.get(one.raised.person, one.raised.unit) for one in about),
-        content=settings.alerts.channels[tell.channel].content,
+        content=_content(_channel(tell.channel, settings)),
         number=tell.number,
         link=_link(tell, about, settings, key),
     )
@@ -102,7 +104,7 @@ def _calls(action: Call, settings: Settings, now: datetime) -> list[Message]:
 
 def outgoing(message: Message, settings: Settings) -> Outgoing:
     """Ready for the outbox. One ECG's messages to a channel keep their order: none comes after the word of its end."""
-    kind, body = form(settings.alerts.channels[message.channel])(message)
+    kind, body = form(_channel(message.channel, settings))(message)
     about = message.alerts
     ends = max((one.raised.expires_at for one in about), default=message.now + LATE)
     return Outgoing(
@@ -111,5 +113,22 @@ def outgoing(message: Message, settings: Settings) -> Outgoing:
         content_type=kind,
         body=body,
         expires_at=message.now + LATE if message.why is Why.WITHDRAWN else ends,
-        lane=about[0].raised.finding if about and message.why is not Why.SUMMARY else "",
+        lane=_lane(message),
     )
+
+
+def _lane(message: Message) -> str:
+    """A record gets it after the results it is about; elsewhere only one ECG's messages wait for each other."""
+    if not message.alerts or message.why is Why.SUMMARY:
+        return ""
+    raised = message.alerts[0].raised
+    return raised.person or raised.finding if message.channel.startswith(RESULTS) else raised.finding
+
+
+def _channel(name: str, settings: Settings) -> Webhook | Smtp | Apprise | Fhir | Hl7v2:
+    return settings.alerts.channels.get(name) or next(one for one in settings.destinations if one.channel == name)
+
+
+def _content(channel: Webhook | Smtp | Apprise | Fhir | Hl7v2) -> Content:
+    """A record knows its patients already."""
+    return "identified" if isinstance(channel, Fhir | Hl7v2) else channel.content

@@ -10,11 +10,18 @@ from domain.outcome import Settlement
 from domain.reason import Reason
 from store import tables
 from store.alert_rows import close
-from store.alerts import Alerts
+from store.alerts import Alerts, Since
 from store.reconcile import reconcile
 from tests.store.values import arrival, finding, outgoing, raised, scored
 
 KEY = "f" * 32
+SECONDS = timedelta(seconds=60)
+
+
+def window(clock):
+    return Since(sent=SECONDS, called=SECONDS, day=clock() - timedelta(hours=1))
+
+
 HOOK = f"{KEY}:webhook:pager:new:1.0"
 
 
@@ -48,7 +55,7 @@ def turn(alerts, clock):
             seen.append(book)
             return decide(book)
 
-        alerts.turn(noted, day=clock() - timedelta(hours=1), lately=timedelta(seconds=60))
+        alerts.turn(noted, window(clock))
         return seen[-1]
 
     return look
@@ -215,16 +222,35 @@ def test_an_alert_another_speaks_for_is_accounted_for(database, settle, turn, cl
 def test_two_pagers_at_once_send_once(database, alerts, settle, clock):
     settle(raised())
     other = Alerts(database, clock)
-    when = {"day": clock(), "lately": timedelta(seconds=60)}
+    when = window(clock)
     interrupted = []
 
     def decide(book):
         if not interrupted:
-            interrupted.append(other.turn(telling(clock, 1), **when))
+            interrupted.append(other.turn(telling(clock, 1), when))
         return telling(clock, 1)(book)
 
-    alerts.turn(decide, **when)
+    alerts.turn(decide, when)
     other.close()
     assert lives(alerts, 1) == [["raised", "sent"]]
     with database.read() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(tables.outbox)).scalar() == 1
+
+
+def test_between_two_whole_looks_only_what_is_new_is_seen_with_what_it_concerns(alerts, settle, clock):
+    seen = []
+
+    def look():
+        seen.clear()
+        alerts.turn(lambda book: seen.append([one.id for one in book.alerts]) or Change(), window(clock), only_new=True)
+        return seen[-1] if seen else None
+
+    settle(raised())
+    settle(raised("e" * 32, person="b" * 32, recording="2.1"), key="e" * 32)
+    assert look() == [1, 2]  # nothing was ever seen: all of it
+    assert look() is None
+    settle(raised("d" * 32, recording="3.1"), key="d" * 32)
+    assert look() == [1, 3]
+    assert look() is None
+    alerts.acknowledge([2], "Ada")
+    assert look() == [2]

@@ -80,7 +80,7 @@ SAID = {
     "acquired_at": "2026-05-04T09:58:00+00:00",
     "received_at": "2026-05-04T09:59:58+00:00",
     "decided_at": "2026-05-04T09:59:59+00:00",
-    "patient": [{"value": "4711", "authority": "HOSP"}],
+    "patient": [{"value": "4711", "authority": "HOSP", "type": "MR"}],
     "encounter": {"value": "E-55", "authority": ""},
     "order": {"placer": "ORD-9", "filler": None},
 }

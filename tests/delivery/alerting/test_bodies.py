@@ -6,7 +6,9 @@ from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
 
+import hl7
 import pytest
+from fhir.resources.R4B.communication import Communication
 
 from config.alerts import Apprise
 from config.schema import Alerts, Models, Settings, Smtp, Webhook
@@ -244,3 +246,50 @@ def test_a_withdrawn_alert_is_told_as_such_and_asks_for_nothing():
     assert text.startswith("WITHDRAWN: what you were told of this ECG does not stand any more.")
     assert "Please see the patient" not in text
     assert "/ack/" not in text
+
+
+RECORDS = Settings.model_validate(
+    {
+        "destinations": [
+            {"base_url": "http://ehr/fhir", "patient": {"systems": {"HOSP": findings.MRN}}},
+            {"kind": "hl7v2", "name": "engine", "host": "engine", "port": 2575, "receiving": "IE|1"},
+        ],
+        "alerts": {"routes": [{"name": "all", "steps": [{"to": ["fhir:ehr", "hl7v2:engine"]}]}]},
+    }
+)
+
+
+def recorded(finding=findings.CRITICAL):
+    kept = {"destinations": RECORDS.destinations, "alerts": RECORDS.alerts}
+    return messages(finding, **kept)
+
+
+def test_a_record_gets_a_communication_of_its_patient_once():
+    sent = recorded()["fhir"]
+    (entry,) = json.loads(sent.body)["entry"]
+    made = Communication.model_validate(entry["resource"])
+    assert (made.status, made.priority, made.category[0].coding[0].code) == ("completed", "stat", "alert")
+    assert entry["resource"]["subject"]["reference"].startswith("Patient?identifier=urn%3Aoid%3A1.2.3.4%7CP%201")
+    assert entry["request"]["ifNoneExist"].endswith(entry["resource"]["identifier"][0]["value"])
+    assert made.about[0].identifier.value == f"{findings.CRITICAL.key}.picture"
+    assert any("6.82 mmol/L" in one.contentString for one in made.payload)
+    assert sent.lane == raised(findings.CRITICAL, RECORDS)[0].person
+
+
+def test_a_patient_the_record_does_not_know_is_not_named_to_it():
+    (entry,) = json.loads(recorded(findings.finding(*findings.CRITICAL.assessments, patient=Patient()))["fhir"].body)[
+        "entry"
+    ]
+    assert "subject" not in entry["resource"]
+
+
+def test_an_engine_gets_an_oru_that_python_hl7_reads():
+    message = hl7.parse(recorded()["hl7v2"].body.decode())
+    assert str(message["MSH"][0][9]) == "ORU^R01^ORU_R01"
+    assert str(message["PID"][0][3]) == "P 1\\F\\2,3^^^HOSP^MR~V-77^^^VISITS^"
+    assert (str(message["PV1"][0][3]), str(message["PV1"][0][19])) == ("ED 3", "E-55")
+    assert (str(message["OBR"][0][2]), str(message["OBR"][0][24]), str(message["OBR"][0][25])) == ("ORD-9", "EC", "F")
+    first = message["OBX"][0]
+    assert (str(first[2]), str(first[8]), str(first[11])) == ("TX", "AA", "F")
+    assert str(first[5]).startswith("CRITICAL ECG: Risk of cardiac arrest")
+    assert len(message["OBX"]) > 5
