@@ -31,6 +31,7 @@ _ENDS = {
     Over.TIME: "Ended: no later ECG showed it again in time. This is not an all-clear.",
     Over.DISCHARGED: "Ended: the patient was discharged.",
     Over.MERGED: "Ended: the patient's records were merged, and the flag of the other record stands.",
+    Over.OFF: "Ended: flags were switched off. This is not an all-clear.",
     Over.RETRACTED: "ENTERED IN ERROR: the result it stood on was retracted. Do not act on this flag.",
 }
 

@@ -30,6 +30,7 @@ class Over(StrEnum):
     DISCHARGED = "discharged"
     MERGED = "merged"  # another flag of the same person, who was two, stands
     RETRACTED = "retracted"  # the results it stood on were taken back
+    OFF = "off"  # flags are no longer wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +110,12 @@ def changed(
     known = frozenset(key for one in episodes for key in one.findings)
     made += [_over(flag, State.ERROR, Over.RETRACTED, now) for flag in stored if flag.raised_by not in known]
     return tuple(replace(one, changes=one.changes + 1) for one in made if one not in stored)
+
+
+def switched_off(stored: Iterable[Flag], now: datetime) -> tuple[Flag, ...]:
+    """Where flags are no longer wanted, none is left active in a record."""
+    active = (one for one in stored if one.state is State.ACTIVE)
+    return tuple(replace(_over(one, State.INACTIVE, Over.OFF, now), changes=one.changes + 1) for one in active)
 
 
 def _episodes(

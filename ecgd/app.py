@@ -210,10 +210,9 @@ def deliver(settings: Settings) -> None:
             page = AckPage(settings.alerts.acknowledge, settings, alerts, now)
             stack.callback(page.stop)
             _open(page)
-        if settings.flags:
-            flags = Flags(database, now, allow_stand_in=settings.models.allow_stand_in)
-            stack.callback(flags.close)
-            queues.append(("flags", FlagKeeper(flags, settings=settings, clock=now)))
+        flags = Flags(database, now, allow_stand_in=settings.models.allow_stand_in)
+        stack.callback(flags.close)
+        queues.append(("flags", FlagKeeper(flags, settings=settings, clock=now)))
         for channel, sender in channels.items():
             stack.callback(sender.close)
             outbox = Outbox(database, settings.store, now)

@@ -12,7 +12,7 @@ from delivery.flag import message
 from domain.alert import Risk
 from domain.ecg import Patient
 from domain.finding import Output, Score, Status
-from domain.flag import Flag, changed
+from domain.flag import Flag, changed, switched_off
 from domain.outgoing import Outgoing
 from store.flags import Flags, Known, Told
 
@@ -57,6 +57,7 @@ def decided(known: Known, settings: Settings, now: datetime) -> tuple[tuple[Flag
 
 def _changed(known: Known, settings: Settings, now: datetime) -> Iterator[Flag]:
     if settings.flags is None:
+        yield from switched_off(known.flags, now)
         return
     for risk in Risk:
         yield from changed(

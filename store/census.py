@@ -42,9 +42,10 @@ class Census:
 
     def survivor(self, patient: Patient) -> tuple[Identifier, ...]:
         """The identifiers under which a merged patient is known now; empty for one who was not merged."""
-        keys = persons(patient.identifiers)
+        key = person_key(patient)
         with self._database.read() as connection:
-            return next((one.whose for key, one in _survivors(connection, keys).items() if key in keys), ())
+            end = _survivors(connection, [key]).get(key) if key else None
+        return end.whose if end else ()
 
 
 def persons(identifiers: Iterable[Identifier]) -> tuple[str, ...]:

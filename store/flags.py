@@ -107,12 +107,14 @@ class Flags:
         kept = connection.execute(sa.select(flags).where(flags.c.person.in_(keys)).order_by(flags.c.begun)).all()
         last = sa.select(findings).where(findings.c.person.in_(keys)).order_by(findings.c.id.desc()).limit(MOST)
         rows = connection.execute(last).all()
+        flagged = sa.select(findings).where(findings.c.key.in_({row.finding for row in kept}))
+        about = {row.key: row.facts for row in (*connection.execute(flagged), *rows)}
         return Known(
             person=keys[0],
             flags=tuple(map(_flag, kept)),
             evidence=_evidence(rows, allow_stand_in=self._allow),
             left=departures(visits(connection, person)),
-            told={row.key: _told(row.facts) for row in rows},
+            told={key: _told(facts) for key, facts in about.items()},
         )
 
 
@@ -169,7 +171,7 @@ def _told(facts: Mapping[str, Any]) -> Told:
     return Told(
         identifiers=tuple(Identifier(**one) for one in facts["ecg"]["patient"]["identifiers"]),
         encounter=Identifier(**visit) if visit else None,
-        model={one["score"]["output"]: one["score"] for one in facts["assessments"] if _alerts(one["score"])},
+        model={score["output"]: score for score in sorted((one["score"] for one in facts["assessments"]), key=_alerts)},
     )
 
 

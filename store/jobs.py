@@ -21,6 +21,7 @@ from config import schema
 from domain.arrival import Arrival, Format
 from domain.census import Event
 from domain.outcome import Outcome, Settlement
+from domain.person import person_key
 from domain.reason import Reason
 from store.database import Database
 from store.ear import Ear
@@ -107,7 +108,8 @@ class Jobs:
                 settling(connection)
             if settlement.looked is not None:
                 seens = [sighting.seen for sighting in settlement.sightings]
-                if overtaken(connection, job.id, settlement.looked, seens):
+                whose = {person_key(finding.ecg.patient) for finding in settlement.findings}
+                if overtaken(connection, job.id, settlement.looked, seens, whose):
                     raise Overtaken
             held = update_if_held(connection, jobs, (job.id, job.lease), values)
             if held:

@@ -132,10 +132,14 @@ def looked(connection: Connection, arrival_id: int) -> Looked:
     return Looked(recording=last, attachments=connection.execute(mine).scalar_one(), merges=merged)
 
 
-def overtaken(connection: Connection, arrival_id: int, then: Looked, seens: Iterable[Seen]) -> bool:
-    """Whether something was settled or attached since that would have been seen."""
-    now = looked(connection, arrival_id)
-    if (now.attachments, now.merges) != (then.attachments, then.merges):
+def overtaken(
+    connection: Connection, arrival_id: int, then: Looked, seens: Iterable[Seen], whose: Collection[str] = ()
+) -> bool:
+    """Whether something was settled, attached, or merged with ``whose`` it is since, that would have been seen."""
+    if looked(connection, arrival_id).attachments != then.attachments:
+        return True
+    merged = sa.select(merges.c.id).where(merges.c.id > then.merges, merges.c.old.in_(whose)).limit(1)
+    if connection.execute(merged).first():
         return True
     later = (_candidates(arrival_id, seen).where(recordings.c.id > then.recording).limit(1) for seen in seens)
     return any(connection.execute(query).first() for query in later)

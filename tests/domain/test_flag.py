@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.alert import Risk
-from domain.flag import Evidence, Over, State, changed
+from domain.flag import Evidence, Over, State, changed, switched_off
 
 DAY = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 LASTS = timedelta(hours=24)
@@ -104,6 +104,15 @@ def test_two_that_turn_out_to_be_one_person_have_one_flag():
         (State.INACTIVE, Over.MERGED, "anne"),
     ]
     assert flags[0].begun == hour(0)
+
+
+def test_where_flags_are_switched_off_none_stays_active():
+    flags = now_flags(shows(0), at=1)
+    (flag,) = switched_off(flags, hour(2))
+    assert (flag.state, flag.ended, flag.why, flag.changes) == (State.INACTIVE, hour(2), Over.OFF, 2)
+    assert switched_off([flag], hour(3)) == ()
+    (again,) = now_flags(shows(0), at=4, stored=[flag])
+    assert (again.state, again.why) == (State.ACTIVE, None)
 
 
 ECGS = st.lists(

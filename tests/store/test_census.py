@@ -15,7 +15,7 @@ from domain.person import person_key
 from domain.reason import Reason
 from store.census import Census
 from store.inbox import Inbox
-from store.memory import Memory
+from store.memory import Memory, overtaken
 from store.tables import findings, jobs, watched
 from tests.store.values import RECEIVED, arrival, finding, scored
 
@@ -102,13 +102,20 @@ def test_a_merge_puts_the_results_that_stand_back_to_work_under_the_one_who_is_l
     assert jobs.claim().id == job.id
 
 
-def test_an_ecg_settled_while_its_patient_was_merged_is_looked_at_again(accept, jobs, tell, database, store_settings):
+def test_an_ecg_that_was_being_worked_on_while_its_patient_was_merged_is_looked_at_again(accept, jobs, tell, database):
     memory = Memory(database)
     accept(arrival())
     job = jobs.claim()
     then = memory.looked(job.id)
-    tell(moved(Event.MERGE, 1, whose=(NEW,), merged=(OLD,)))
-    assert memory.looked(job.id) != then
+    tell(moved(Event.MERGE, 1, whose=(Identifier(value="3", type="MR"),), merged=(NEW,)))
+    assert not overtakes(database, job, then, key(OLD))
+    tell(moved(Event.MERGE, 2, whose=(NEW,), merged=(OLD,)))
+    assert overtakes(database, job, then, key(OLD))
+
+
+def overtakes(database, job, then, person):
+    with database.read() as connection:
+        return overtaken(connection, job.id, then, [], [person])
 
 
 def test_an_ecg_goes_before_the_admission_feed(accept, jobs):
