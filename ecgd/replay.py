@@ -102,7 +102,7 @@ def _units(days_of: tuple[effect.Day, ...], days: float) -> list[dict[str, Any]]
 def _proposed(rows: Scores, counted: Bools, wanted: Wanted, days: float) -> dict[str, Any] | None:
     assert wanted.a_day is not None
     assert wanted.unit is not None
-    allowed = int(wanted.a_day * days)
+    allowed = round(wanted.a_day * days)
     made = proposal.propose(rows, counted, wanted.then, risk=wanted.risk, unit=wanted.unit, allowed=allowed)
     if made is None:
         return None
