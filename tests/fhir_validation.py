@@ -19,7 +19,7 @@ from tests import peers
 
 HERE = Path(__file__).parent
 DEFINITIONS = HERE / "node_modules" / "@medplum" / "definitions" / "dist" / "fhir" / "r4"
-KINDS = ("Patient", "Device", "DocumentReference", "Observation", "RiskAssessment")
+KINDS = ("Patient", "Device", "DocumentReference", "Observation", "RiskAssessment", "Flag")
 BASE = "http://hl7.org/fhir/StructureDefinition/"
 
 Resource = dict[str, Any]
