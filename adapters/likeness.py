@@ -87,14 +87,15 @@ def _screened(a: Points, b: Points, order: list[int], allowed: int) -> float:
 def _correlations(a: Points, b: Points, far: int, fine: int) -> Correlations:
     """``[lead, place]`` over the points both know, for -far to far points by 1/fine; -1 where they share too few.
 
-    All sums of all places at once by the convolution theorem, between points as the spectrum has it.
+    All sums of all places at once by the convolution theorem; the product's between points too, as the spectrum has it,
+    while the others hardly change from one point to the next.
     """
     size = next_fast_len(max(a.shape[1], b.shape[1]) + far, real=True)  # no farther places are looked at
     first, second = _spectra(a, size), _spectra(b, size)
-    places = np.arange(-far * fine, far * fine + 1)
 
-    def summed(of_first: int, of_second: int) -> Correlations:
+    def summed(of_first: int, of_second: int, fine: int = 1) -> Correlations:
         product = first[of_first] * np.conj(second[of_second])
+        places = np.arange(-far * fine, far * fine + 1)
         return np.fft.irfft(product, size * fine, axis=1)[:, places] * fine
 
     count = summed(1, 1)
@@ -102,8 +103,17 @@ def _correlations(a: Points, b: Points, far: int, fine: int) -> Correlations:
     count = np.maximum(count, 1)
     mean_a, mean_b = summed(0, 1) / count, summed(1, 0) / count
     spread = (summed(2, 1) / count - mean_a**2) * (summed(1, 2) / count - mean_b**2)
-    r = (summed(0, 0) / count - mean_a * mean_b) / np.sqrt(np.maximum(spread, 1e-6))
-    return np.where(enough, np.minimum(r, 1.0), -1.0)
+    size_of_both = np.sqrt(np.maximum(spread, 1e-6))
+    share, level = _between(1 / (count * size_of_both), fine), _between(mean_a * mean_b / size_of_both, fine)
+    r = summed(0, 0, fine) * share - level
+    return np.where(_between(enough.astype(np.float64), fine) == 1, np.minimum(r, 1.0), -1.0)
+
+
+def _between(rows: Correlations, fine: int) -> Correlations:
+    """Values between points, on straight lines."""
+    steps = np.arange(fine) / fine
+    filled = rows[:, :-1, None] + np.diff(rows, axis=1)[:, :, None] * steps
+    return np.concatenate([filled.reshape(len(rows), -1), rows[:, -1:]], axis=1)
 
 
 def _spectra(points: Points, size: int) -> tuple[NDArray[np.complex128], ...]:

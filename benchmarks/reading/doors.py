@@ -36,7 +36,7 @@ _AT = datetime(2026, 1, 5, 8, 0, 7, tzinfo=UTC)
 _PATIENT = SyntheticPatient.seeded(1)
 _READING = Reading(hl7_senders=(Hl7Sender(waveform_rate_hz=RATE_HZ),))
 _COLUMN = 2.5
-_IN_A_ROW, _NEXT = 1000, 5
+_IN_A_ROW, _NEXT = 1000, 3
 _EVERY = timedelta(seconds=11)
 _DPI = 200
 _ON_A_CART = (butter(1, 0.5, "high", fs=RATE_HZ, output="sos"), butter(2, 40, "low", fs=RATE_HZ, output="sos"))
