@@ -18,7 +18,7 @@ from adapters.raster.joins import parted
 from adapters.raster.lattice import find_lattice, turned
 from adapters.raster.letters import lead_words
 from adapters.raster.rows import row_levels
-from adapters.raster.shape import Curve, curve_of, cut_pulse, pen_of
+from adapters.raster.shape import Curve, curve_of, cut_pulse, pen_of, sharpened
 from adapters.raster.strokes import Colour, Runs, darkness, mask_of, runs_of
 from domain.errors import Rejected
 from domain.reason import Reason
@@ -138,18 +138,19 @@ def _traces(
         cut = _is_cut(row, starts) or len(_names_of(row, rows, words)) > 1
         path = np.where(np.isfinite(row.curve.y), row.path, -1)
         for piece in parted(runs, path, starts, px_mm) if cut else (path,):
-            yield from _strokes(curve_of(runs, piece, pen), row, starts, px_mm)
+            yield from _strokes(curve_of(runs, piece, pen).y, pen, row, starts, px_mm)
 
 
-def _strokes(curve: Curve, row: _Row, starts: Sequence[float], px_mm: float) -> Iterator[Stroke]:
-    inside = np.flatnonzero(np.isfinite(curve.y))
+def _strokes(y: NDArray[np.float64], pen: float, row: _Row, starts: Sequence[float], px_mm: float) -> Iterator[Stroke]:
+    inside = np.flatnonzero(np.isfinite(y))
     apart = np.flatnonzero(np.diff(inside) > _LIFT_MM * px_mm) + 1
     begins = np.concatenate((starts, row.breaks.x))
     for run in np.split(inside, apart):
         if run.size > 3:
             near = begins[np.abs(begins - run[0]) < _BEGINS_PX]
             begin = float(near[0]) if near.size else float(run[0])
-            yield Stroke(_resampled(run.astype(np.float64), curve.y[run], begin), _TRACE)
+            x = np.arange(run[0], run[-1] + 1, dtype=np.float64)
+            yield Stroke(_resampled(x, sharpened(np.interp(x, run, y[run]), pen), begin), _TRACE)
 
 
 def _resampled(x: NDArray[np.float64], y: NDArray[np.float64], begin: float) -> NDArray[np.float64]:
