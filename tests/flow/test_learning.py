@@ -50,7 +50,7 @@ MODELS = {
     "arrestnet": {"width": 4},
 }
 TRAININGS = {
-    "eianet": {"loss": "brloss", "learning_rate": 3.0e-3},
+    "eianet": {"loss": "brloss", "learning_rate": 1.0e-2, "epochs": 24},
     "ecg12net": {"loss": "ordinal", "learning_rate": 5.0e-3},
     "arrestnet": {"loss": "bce", "learning_rate": 5.0e-3},
 }
