@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -63,7 +62,9 @@ def read(
     names = [*_INTS, *_TIMES, "person", "age_years", "paced", "value"]
     # as they are kept: a time made of each number would cost more than all the rest, and so would five words of a few
     columns = [sa.type_coerce(scores.c[name], sa.BigInteger) if name in _TIMES else scores.c[name] for name in names]
-    joined = reduce(lambda left, right: left + _BETWEEN + right, [scores.c[name] for name in _JOINED])
+    joined: sa.ColumnElement[Any] = scores.c[_JOINED[0]]
+    for name in _JOINED[1:]:
+        joined = joined + _BETWEEN + scores.c[name]
     wanted = sa.select(*columns, joined.label("joined")).where(
         scores.c.decided_at >= since,
         scores.c.decided_at < until,
