@@ -30,10 +30,15 @@ class Capability:
     types: Mapping[str, Offer] | None = field(default=None)
 
     def offer(self, kind: str) -> Offer:
-        """What it does with resources of one type."""
+        """What it does with resources of one type.
+
+        One that it does not list it may yet keep (sekmet-fhir does): where every listed type can be put under an id of
+        ours, so is this, and what it will not have it refuses.
+        """
         if self.types is None:
             return Offer()
-        return self.types.get(kind, Offer(create=False, update=False, named=False, conditional=False))
+        chosen = all(one.chosen for one in self.types.values())
+        return self.types.get(kind, Offer(create=False, update=False, named=False, conditional=False, chosen=chosen))
 
 
 _NEEDED = {
@@ -87,8 +92,6 @@ def lacks(found: Capability, settings: Fhir) -> Iterator[str]:
     """What the profile needs and the server does not say it has, in words for ``ecgd check`` and the log."""
     if found.version and not found.version.startswith("4."):
         yield f"speaks FHIR {found.version[:16]}, not R4"
-    if settings.profile == "r4" and not found.transactions:
-        yield "takes no transactions: each resource is sent by itself"
     if not found.offer("Patient").named:
         yield "cannot find a Patient by identifier"
     if settings.patient.unknown == "create" and not found.offer("Patient").create:

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
 
 import httpx
@@ -41,11 +42,15 @@ class Sender(Protocol):
         """Let go of connections."""
 
 
-def senders(settings: Settings) -> dict[str, Sender]:
-    """A sender for every configured channel, by ``Outgoing.channel``; files are read when one sends, not here."""
-    made: dict[str, Sender] = {
-        one.channel: MllpSender(one) if isinstance(one, Hl7v2) else FhirSender(one) for one in settings.destinations
-    }
+def senders(settings: Settings, lacking: Callable[[str, tuple[str, ...]], None] = lambda *_: None) -> dict[str, Sender]:
+    """A sender for every configured channel, by ``Outgoing.channel``; files are read when one sends, not here.
+
+    ``lacking`` hears of a channel what its server says it cannot do, once it has said so.
+    """
+    made: dict[str, Sender] = {}
+    for one in settings.destinations:
+        lacks = partial(lacking, one.channel)
+        made[one.channel] = MllpSender(one) if isinstance(one, Hl7v2) else FhirSender(one, on_lacks=lacks)
     made |= {f"webhook:{hook.name}": WebhookSender(hook) for hook in settings.alerts.webhooks}
     made |= {f"smtp:{box.name}": SmtpSender(box) for box in settings.alerts.smtp}
     made |= {f"apprise:{one.name}": AppriseSender(one) for one in settings.alerts.apprise}

@@ -192,6 +192,7 @@ def _reloading(config: Path, settings: Settings, database: Database, health: Hea
 def deliver(settings: Settings) -> None:
     """Send what the outbox holds; each destination has its own queue."""
     from delivery.channels import senders
+    from delivery.http import FhirSender
     from ecgd.flags import FlagKeeper
     from ecgd.pager import Pager
     from ecgd.queues import ChannelQueue
@@ -200,7 +201,7 @@ def deliver(settings: Settings) -> None:
     from store.outbox import Outbox
 
     with _role("deliver", settings, settings.health.deliver_port) as (stack, database, health, stop):
-        channels = senders(settings) | _fetching(settings, database, stack)
+        channels = senders(settings, _lacking) | _fetching(settings, database, stack)
         alerts = Alerts(database, now)
         stack.callback(alerts.close)
         queues: list[tuple[str, Any]] = [("pager", Pager(alerts, settings, now))]
@@ -221,8 +222,17 @@ def deliver(settings: Settings) -> None:
             queue = ChannelQueue(outbox, channel, sender, others=others, settings=settings, clock=now)
             queues += [(f"{channel}#{number}", queue) for number in range(settings.delivery.concurrency)]
             health.allow(sender.longest_s)
+        for sender in channels.values():
+            if isinstance(sender, FhirSender):  # beside all else: one that is down must not keep the service waiting
+                threading.Thread(target=loop.guarded(sender.can), daemon=True).start()
         health.ready()
         _run_loops(queues, health, stop, finish_s=STOP_S)
+
+
+def _lacking(channel: str, words: tuple[str, ...]) -> None:
+    """Say what a destination says it cannot do; ``ecgd check`` does too."""
+    for line in words:
+        log.error("destination lacks", channel=channel, lacks=line)
 
 
 def _run_loops(queues: Sequence[tuple[str, Any]], health: Health, stop: threading.Event, *, finish_s: float) -> None:

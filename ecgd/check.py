@@ -13,6 +13,7 @@ from config.schema import ModelBundle, Settings, Tls
 from config.secrets import file_of, is_elsewhere, read_secret, secrets_of
 from domain.errors import Problem
 from domain.finding import Mode, Status
+from ecgd import check_destinations
 
 _EXPIRY_WARNING = timedelta(days=30)
 
@@ -219,4 +220,5 @@ _LOOKS: Iterable[Callable[[Settings], Iterator[Mistake]]] = (
     _secrets,
     _bundles,
     _store,
+    check_destinations.mistakes,
 )

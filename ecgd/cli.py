@@ -18,6 +18,7 @@ from ecgd import compare as comparing
 from ecgd import configuration as configuring
 from ecgd import evaluate as evaluation
 from ecgd import explain as explanation
+from ecgd import retract as retracting
 from ecgd import simulate as simulation
 from ecgd import thresholds as tuning
 from ecgd import train as training
@@ -96,8 +97,12 @@ def check(config: Config = DEFAULT) -> None:
     """Report every mistake of a configuration at once, unusable certificates, ports, folders and bundles too."""
     from config.load import placed
     from ecgd.check import mistakes
+    from ecgd.check_destinations import silent
 
-    found = placed(config, mistakes(settings_of(config)))
+    settings = settings_of(config)
+    found = placed(config, mistakes(settings))
+    for line in silent(settings):
+        print(f"note: {line}", file=sys.stderr)
     if found:
         end(INVALID, f"{config}: {len(found)} mistake(s)", *map(str, found))
     print(f"{config}: in order")
@@ -218,6 +223,7 @@ app.add_typer(tuning.app, name="thresholds")
 app.add_typer(configuring.config, name="config")
 app.add_typer(comparing.models, name="models")
 app.command("attach")(attaching.command)
+app.command("retract")(retracting.command)
 app.command("evaluate")(evaluation.evaluate)
 app.command("explain")(explanation.command)
 app.command("train")(training.train)

@@ -27,6 +27,8 @@ log = structlog.get_logger()
 Clock = Callable[[], datetime]
 STOPPED_S = 300.0  # a destination that forbids us is asked again only this often, so that a mended one comes back
 OUR_WAIT_S = 10.0
+DEAD = 8  # different results in a row that a destination was not there for: it is down, not one of them at fault
+LONGEST_PAUSE_S = 30.0  # of a destination that is down: an alert may wait behind it
 STUCK = 5  # different arrivals in a row that failed through no fault of theirs: the worker itself is broken
 
 
@@ -142,9 +144,11 @@ class ChannelQueue:
         self._outbox, self._channel, self._sender, self._others = outbox, channel, sender, others
         self._settings, self._lease_s, self._clock = settings.delivery, settings.store.lease_s, clock
         self._closed_until: datetime | None = None
+        self._unanswered: set[int] = set()
+        self._pauses = 0
 
     def claim(self) -> Message | None:
-        """The oldest message that is due; none while the destination forbids us."""
+        """The oldest message that is due; none while the destination forbids us or is given a rest."""
         if self._closed_s() > 0:
             return None
         return next(iter(self._outbox.claim(1, exclude_channels=self._others)), None)
@@ -169,8 +173,10 @@ class ChannelQueue:
             with loop.kept_alive(lambda: self._outbox.extend(message), self._lease_s / 3):
                 self._sender.send(message.outgoing)
         except Rejected as error:
+            self._answered()
             self._bury(message, error.reason, error.detail)
             return
+        self._answered()
         self._outbox.sent(message)
         health.SENT.labels(self._channel).inc()
         log.info("sent", message=message.id, channel=self._channel, attempts=message.attempts)
@@ -183,11 +189,27 @@ class ChannelQueue:
         if wait_s is None:
             self._bury(message, reason, "given up")
             return
+        if reason is Reason.DESTINATION_UNAVAILABLE and message.outgoing.lane:
+            self._rest(message)
         if isinstance(error, Permanent):
             wait_s = STOPPED_S
             self._closed_until = self._clock() + timedelta(seconds=STOPPED_S)
         health.NOT_SENT.labels(self._channel, reason, "no").inc()
         self._outbox.retry(message, reason, self._clock() + timedelta(seconds=wait_s), restart_age=unknown_now)
+
+    def _answered(self) -> None:
+        """It is there."""
+        self._unanswered.clear()
+        self._pauses = 0
+
+    def _rest(self, message: Message) -> None:
+        """Ask a destination that is down every few s, not for each of the thousands that wait for it."""
+        self._unanswered.add(message.id)
+        if len(self._unanswered) >= DEAD and self._closed_s() <= 0:
+            longest_s = min(LONGEST_PAUSE_S, self._settings.longest_wait_s)
+            pause_s = min(longest_s, self._settings.first_wait_s * 2.0 ** min(self._pauses, 20))
+            self._pauses += 1
+            self._closed_until = self._clock() + timedelta(seconds=pause_s)
 
     def _closed_s(self) -> float:
         return (self._closed_until - self._clock()).total_seconds() if self._closed_until else 0.0

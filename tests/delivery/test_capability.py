@@ -48,7 +48,6 @@ def test_a_server_that_has_everything_lacks_nothing(profile):
     ("found", "changes", "words"),
     [
         (statement(version="5.0.0"), {}, "speaks FHIR 5.0.0, not R4"),
-        (statement(transaction=False), {}, "takes no transactions"),
         (without("Patient", params=()), {}, "cannot find a Patient by identifier"),
         (without("Patient", codes=("read", "search-type")), {"unknown": "create"}, "cannot create a Patient"),
         (without("RiskAssessment", codes=("read",)), {}, "cannot create a RiskAssessment: another profile may suit"),

@@ -11,7 +11,7 @@ from domain.errors import Permanent, Rejected, Transient
 from domain.outgoing import Outgoing
 from domain.reason import Reason
 from ecgd import loop
-from ecgd.queues import STUCK, ChannelQueue, JobQueue
+from ecgd.queues import DEAD, LONGEST_PAUSE_S, STUCK, ChannelQueue, JobQueue
 from store.database import Database
 from store.inbox import Inbox
 from store.jobs import Jobs
@@ -144,6 +144,55 @@ def test_the_patience_for_an_unknown_patient_begins_when_the_ehr_first_says_so(
     clock.pass_s(700)
     _turn(channel)
     assert counts(database).outbox_reasons == {"patient_unknown": 1}
+
+
+def test_a_destination_that_is_down_is_asked_now_and_then_and_not_for_every_result(
+    database: Database, clock: Clock, channel: ChannelQueue, destination: Destination
+) -> None:
+    for number in range(DEAD + 20):
+        _put(database, clock, f"k{number}", lane=f"p{number}")
+    destination.answer = Transient(Reason.DESTINATION_UNAVAILABLE)
+    for _ in range(DEAD + 20):
+        _turn(channel)
+    assert len(destination.got) == DEAD
+    for _ in range(600):
+        clock.pass_s(1)
+        _turn(channel)
+    assert DEAD + 600 / LONGEST_PAUSE_S <= len(destination.got) <= DEAD + 2 * 600 / LONGEST_PAUSE_S
+    destination.answer = None
+    clock.pass_s(300)
+    for _ in range(DEAD + 20):
+        _turn(channel)
+    assert _states(database) == {"sent": DEAD + 20}
+
+
+def test_one_result_that_fails_again_and_again_holds_up_nobody_else(
+    database: Database, clock: Clock, channel: ChannelQueue, destination: Destination
+) -> None:
+    _put(database, clock, "poison", lane="ada")
+    for number in range(3 * DEAD):
+        _put(database, clock, f"k{number}", lane=f"p{number}")
+    fine = destination.send
+
+    def send(outgoing: Outgoing) -> None:
+        destination.answer = Transient(Reason.DESTINATION_UNAVAILABLE) if outgoing.key == "poison" else None
+        fine(outgoing)
+
+    destination.send = send  # type: ignore[method-assign]
+    for _ in range(3 * DEAD + 1):
+        _turn(channel)
+    assert _states(database) == {"sent": 3 * DEAD, "waiting": 1}
+
+
+def test_alerts_are_tried_each_for_itself_however_many_fail(
+    database: Database, clock: Clock, channel: ChannelQueue, destination: Destination
+) -> None:
+    for number in range(2 * DEAD):
+        _put(database, clock, f"k{number}")
+    destination.answer = Transient(Reason.DESTINATION_UNAVAILABLE)
+    for _ in range(2 * DEAD):
+        _turn(channel)
+    assert len(destination.got) == 2 * DEAD
 
 
 @pytest.fixture
