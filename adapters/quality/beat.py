@@ -13,6 +13,8 @@ Trace = NDArray[np.float64]
 
 BEFORE, AFTER = int(0.2 * RATE_HZ), int(0.4 * RATE_HZ)  # P to T at 60/min; the next P stays out up to 100/min
 
+_MOST = 60  # beats to compare with one another
+
 _RAMP = np.stack([np.ones(BEFORE + AFTER), np.linspace(-1, 1, BEFORE + AFTER)], axis=1)
 _LINE = _RAMP / np.linalg.norm(_RAMP, axis=0)  # a window's mean and slope, [300, 2]
 
@@ -22,8 +24,9 @@ class Beat:
     """The beat typical of each lead.
 
     ``typical``: ``[12, 300]`` in mV, from 0.2 s before the QRS's centre, its mean and slope taken out; NaN where a lead
-    holds no whole beat. ``rest_mv``: ``[12]``, the root mean square a typical beat leaves unexplained, its own mean and
-    slope taken out. ``shared``: whether all leads share three beats. ``centres``: samples, of all beats.
+    holds no whole beat. ``rest_mv``: ``[12]``, what a beat does not share with the one most like it, as a root mean
+    square: in a heart with beats of two kinds each has its twin, in noise none. ``shared``: whether all leads share
+    three beats. ``centres``: samples, of all beats.
     """
 
     typical: Trace
@@ -51,5 +54,16 @@ def typical_beat(signal: Signal, centres: NDArray[np.intp]) -> Beat:
     for rows in groups:
         there = levelled[rows][:, known[rows[0]]]
         typical[rows] = np.median(there, axis=1)
-        rest[rows] = np.median((there - typical[rows][:, None]).std(axis=2), axis=1)
+        rest[rows] = _unshared(there[:, :_MOST])
     return Beat(typical=typical, rest_mv=rest, shared=bool(known.all(axis=0).sum() >= FEWEST_BEATS), centres=centres)
+
+
+def _unshared(beats: Trace) -> Trace:
+    """``[leads, beats, 300]`` -> ``[leads]``: the median over beats; 0 of a single one."""
+    if beats.shape[1] < 2:
+        return np.zeros(len(beats))
+    power = np.square(beats).sum(axis=2)
+    apart = power[:, :, None] + power[:, None] - 2 * beats @ beats.transpose(0, 2, 1)
+    apart[:, *np.diag_indices(beats.shape[1])] = np.inf
+    nearest = np.maximum(apart.min(axis=2), 0) / (2 * beats.shape[2])
+    return np.asarray(np.median(np.sqrt(nearest), axis=1))

@@ -4,6 +4,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from adapters.beats import beats
 from adapters.quality import judge
 from adapters.recording import Recording
 from adapters.signal import arrange
@@ -179,6 +180,15 @@ def test_a_paced_heart_raises_no_more_than_a_doubt_of_its_leads():
         found = judged(arrange(read_record(headers / f"{number:05d}_hr.hea")))
         assert found.unfit == ()
         assert ReadWarning.PACED in found.warnings
+
+
+def test_beats_of_two_kinds_are_no_noise(honest):
+    """Every other beat upside down, as a pacemaker or bigeminy may have it."""
+    found = beats(honest, 500)
+    sign = np.ones(honest.shape[1], np.float32)
+    for start, stop in zip(found[::2], found[1::2], strict=False):
+        sign[start - 150 : stop - 150] = -1
+    assert Reason.NOISE not in verdict(honest * sign)
 
 
 def test_a_lead_scaled_to_its_own_range_has_lost_its_millivolts():
