@@ -2,10 +2,12 @@
 
 import codecs
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from config.mistakes import Fault, Faults
 
 Port = Annotated[int, Field(ge=0, le=65535, description="TCP port; 0 lets the system choose one (tests)")]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
@@ -31,10 +33,26 @@ Charset = Annotated[str, AfterValidator(_charset)]
 TimeZone = Annotated[str, AfterValidator(_zone)]
 
 
+def _counts(annotation: Any) -> bool:
+    kinds = {annotation, *(inner for one in get_args(annotation) for inner in (one, *get_args(one)))}
+    return bool(kinds & {int, float}) and bool not in kinds
+
+
 class Strict(BaseModel):
     """A mapping in the YAML: unknown keys are mistakes, values do not change once loaded."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers(cls, value: Any) -> Any:
+        """YAML reads yes and on as true, and Python counts true as 1: as a threshold, one that nobody reaches."""
+        written = value if isinstance(value, dict) else {}
+        truths = [name for name, each in written.items() if isinstance(each, bool) and name in cls.model_fields]
+        wrong = [name for name in truths if _counts(cls.model_fields[name].annotation)]
+        if wrong:
+            raise Faults(*(Fault((name,), "true or false in place of a number", "write a number") for name in wrong))
+        return value
 
 
 class Tls(Strict):
