@@ -97,6 +97,11 @@ def by_number(first: Seen, second: Seen) -> bool:
     return bool(first.orders & second.orders) and away is not None and away <= _SAME_MINUTE
 
 
+def other_order(first: Seen, second: Seen) -> bool:
+    """Whether both name orders, and none is common."""
+    return bool(first.orders and second.orders and not first.orders & second.orders)
+
+
 def by_minute(said: Seen, ecg: Seen) -> bool:
     """Whether what was said is of the same patient and minute."""
     away = _away(said, ecg)

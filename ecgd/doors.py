@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from adapters.identity import Sameness, by_minute, by_number, by_order, compare, persons, says_whose, seen
+from adapters.identity import Sameness, by_minute, by_number, by_order, compare, other_order, persons, says_whose, seen
 from config.schema import Settings
 from config.thresholds import Thresholds
 from delivery.subject import known
@@ -188,11 +188,13 @@ def _copied(about: Seen, known: Sequence[Known]) -> str | None:
 def _corrected(about: Seen, known: Sequence[Known]) -> str | None:
     """The recording whose place a correction takes: of the same order and minute, or of the same patient and minute.
 
-    Whose it is may be what was wrong, so an order's number counts whoever the patient was.
+    Whose it is may be what was wrong, so an order's number counts whoever the patient was; another order's never does.
     """
-    same = [one for one in known if by_minute(one.seen, about) or by_number(one.seen, about)]
-    names = {one.ecg for one in same}
-    return names.pop() if len(names) == 1 else None
+    for belongs in (by_number, by_minute):
+        names = {one.ecg for one in known if belongs(one.seen, about) and not other_order(one.seen, about)}
+        if names:
+            return names.pop() if len(names) == 1 else None
+    return None
 
 
 def surviving(ecg: Ecg, people: People) -> Ecg:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from adapters.identity import seen_of
+from adapters.identity import other_order, seen_of
 from config.schema import Settings
 from delivery.superseded import retracting
 from domain.errors import Problem, Rejected
@@ -39,7 +39,8 @@ def withdrawn(
     for part, report in enumerate(reports, start=parts + 1):
         whose = people.survivor(report.patient) or report.patient.identifiers
         about = seen_of(replace(report, patient=replace(report.patient, identifiers=whose)))
-        name = owner(about, memory.like(arrival_id, about))
+        known = [one for one in memory.like(arrival_id, about) if not other_order(one.seen, about)]
+        name = owner(about, known)
         sightings.append(Sighting(part=part, ecg=name or f"{arrival_id}.{part}", seen=about, said=report))
         for one in memory.past(arrival_id, 0, name) if name else ():
             if one.current:

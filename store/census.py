@@ -132,7 +132,7 @@ def _reissue(connection: Connection, arrival_id: int, old: str, now: datetime) -
     )
     for row in connection.execute(standing).all():
         made = Attachment(arrival_id=row.arrival_id, part=row.part, identifiers=end.whose, by=f"arrival {arrival_id}")
-        attach(connection, made, now)
+        attach(connection, made, now, turn=1)  # years of one person's ECGs keep no new one waiting
 
 
 def _survivors(connection: Connection, keys: Collection[str]) -> dict[str, Merge]:

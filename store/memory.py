@@ -145,8 +145,11 @@ def overtaken(
     return any(connection.execute(query).first() for query in later)
 
 
-def attach(connection: Connection, attachment: Attachment, now: datetime) -> None:
-    """Write whose an ECG is and put its arrival back to work; a worker that has it now will look again."""
+def attach(connection: Connection, attachment: Attachment, now: datetime, *, turn: int = 0) -> None:
+    """Write whose an ECG is and put its arrival back to work; a worker that has it now will look again.
+
+    ``turn``: 1 for what can wait for new ECGs.
+    """
     connection.execute(
         attachments.insert().values(
             arrival_id=attachment.arrival_id,
@@ -158,7 +161,7 @@ def attach(connection: Connection, attachment: Attachment, now: datetime) -> Non
             made_at=now,
         )
     )
-    again = {"state": JobState.WAITING, "available_at": EPOCH, "leased_until": None}
+    again = {"state": JobState.WAITING, "available_at": EPOCH, "leased_until": None, "turn": turn}
     again |= {"attempts": 0, "reason": None, "settled_at": None}
     held = (jobs.c.arrival_id == attachment.arrival_id, jobs.c.state != JobState.LEASED)
     connection.execute(jobs.update().where(*held).values(**again))

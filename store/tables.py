@@ -121,7 +121,7 @@ jobs = sa.Table(
     sa.Column("leased_until", Instant),
     sa.Column("settled_at", Instant),
     sa.Column("timings", Json),
-    sa.Column("turn", sa.Integer, nullable=False, server_default="0"),  # ECGs 0, before what is only administrative
+    sa.Column("turn", sa.Integer, nullable=False, server_default="0"),  # new ECGs 0, before what can wait
     sa.CheckConstraint(_one_of(JobState), name="state"),
     sa.CheckConstraint("state IN ('waiting', 'leased', 'scored') OR reason IS NOT NULL", name="reason"),
     sa.Index("ix_jobs_open", "turn", "arrival_id", "available_at", sqlite_where=open_rows, postgresql_where=open_rows),
