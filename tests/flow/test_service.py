@@ -56,7 +56,7 @@ def test_logs_and_metrics_hold_nothing_of_a_patient_whatever_was_sent(ecgd, modu
     """Every kind of trouble, each with a planted patient; then the traces are searched for."""
     good, cut, odd = ecgs.oru_na(5100), ecgs.oru_na(5101), ecgs.dicom(5102)
     broken = ecgs.oru_na(5103).payload.replace(b"|NM|", b"|XX|").replace(b"^MDC_ATTR_SAMP_RATE", b"^NOTHING")
-    wrong_type = ecgs.oru_na(5104).payload.replace(b"ORU^R01^ORU_R01", b"ADT^A01^ADT_A01")
+    wrong_type = ecgs.oru_na(5104).payload.replace(b"ORU^R01^ORU_R01", b"ORM^O01^ORM_O01")
     senders.mllp(ecgd.ports["hl7"], [good.payload, broken, wrong_type])
     with socket.create_connection(("127.0.0.1", ecgd.ports["hl7"]), 10) as connection:
         connection.sendall(senders.START + cut.payload[: len(cut.payload) // 2])

@@ -47,7 +47,7 @@ def test_an_hl7_message_is_acknowledged_though_nothing_can_be_reported():
                 assert b"MSA|AA|1" in peer.recv(4096)
             with socket.create_connection(("127.0.0.1", server.port), timeout=WAIT_S) as one_too_many:
                 assert one_too_many.recv(1) == b""
-            peer.sendall(framed(MESSAGE.replace(b"ORU", b"ADT")))
+            peer.sendall(framed(MESSAGE.replace(b"ORU", b"ORM")))
             assert b"MSA|AR|1" in peer.recv(4096)
         assert server.alive
     finally:

@@ -147,6 +147,15 @@ def test_a_message_is_acknowledged_after_its_commit_and_kept_as_it_came(serve: S
     assert "M1" not in str(said)
 
 
+def test_an_admission_message_is_kept_as_what_it_is(serve: Serve, connect: Connect) -> None:
+    store = Store()
+    peer = connect(serve(store))
+    peer.send(oru("M1").replace(b"ORU^R01", b"ADT^A40"))
+    ((arrival, future),) = store.take(1)
+    future.set_result(Receipt.NEW)
+    assert (arrival.format, peer.answers(1)) == (Format.ADT, [("AA", "M1")])
+
+
 def test_pipelined_messages_commit_side_by_side_and_are_answered_in_order(serve: Serve, connect: Connect) -> None:
     store = Store()
     peer = connect(serve(store))
@@ -160,7 +169,7 @@ def test_pipelined_messages_commit_side_by_side_and_are_answered_in_order(serve:
 def test_a_refused_message_keeps_its_place_among_the_answers(serve: Serve, connect: Connect) -> None:
     store = Store()
     peer = connect(serve(store))
-    peer.send(oru(1), oru(2).replace(b"ORU^R01", b"ADT^A01"), oru(3))
+    peer.send(oru(1), oru(2).replace(b"ORU^R01", b"ORM^O01"), oru(3))
     for _, future in store.take(2):
         future.set_result(Receipt.NEW)
     assert peer.answers(3) == [("AA", "1"), ("AR", "2"), ("AA", "3")]
