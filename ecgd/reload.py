@@ -25,7 +25,7 @@ from store.database import Database
 log = structlog.get_logger()
 EVERY_S = 1.0
 AGAIN = timedelta(minutes=10)  # between two reminders that the file is wrong
-LIVE = "thresholds"
+LIVE = {"thresholds", "include"}  # what other files bring stands in the section that they bring it to
 
 Keep = Callable[[Thresholds, Mapping[str, str | None]], object]
 
@@ -117,7 +117,7 @@ class Reload:
         changed = tuple(
             name
             for name in type(settings).model_fields
-            if name != LIVE and getattr(settings, name) != getattr(self._started, name)
+            if name not in LIVE and getattr(settings, name) != getattr(self._started, name)
         )
         if changed != self._waiting:
             self._waiting = changed

@@ -165,6 +165,19 @@ def test_other_sections_wait_for_a_restart_and_are_named(service: Service) -> No
     assert service.restart[-1] == ()
 
 
+def test_thresholds_that_another_file_brings_are_in_force_without_a_restart(service: Service, tmp_path: Path) -> None:
+    own = tmp_path / "ed.yaml"
+    own.write_text("thresholds: {overrides: [{name: ed, when: {unit: ED}, arrest: {high: 0.4}}]}\n")
+    service.write("include: ed.yaml\n" + GOOD)
+    assert [one.name for one in service.reload.in_force().overrides] == ["ed"]
+    own.write_text(own.read_text().replace("0.4", "0.5"))
+    service.reload.look()
+    service.reload.look()
+    assert service.reload.in_force().overrides[0].arrest.high == 0.5
+    assert list(service.kept[-1][1]) == ["ecgd.yaml", "ed.yaml"]
+    assert service.restart == []
+
+
 def test_what_the_store_could_not_keep_is_kept_later_and_holds_meanwhile(service: Service) -> None:
     service.away = True
     service.path.write_text(GOOD.replace("0.2}", "0.3}"))
