@@ -26,11 +26,15 @@ class Kept:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Answers:
-    """One row an ECG, ``[n]`` each, by ``finding``. ``decided_us``: since 1970 in UTC; ``critical``: would alert."""
+    """One row an ECG, ``[n]`` each, by ``finding``. ``critical``: whether it would alert.
+
+    ``decided_us``, ``recorded_us``: microseconds since 1970 in UTC.
+    """
 
     finding: Ints
     arrival: Ints
     decided_us: Ints
+    recorded_us: Ints
     person: Words
     unit: Words
     value: NDArray[np.float64]

@@ -19,6 +19,7 @@ from ecgd.terminal import DEFAULT, INVALID, REFUSED, USAGE, WANTING, Config, end
 
 if TYPE_CHECKING:
     from inference.evaluation.agreement import Pairs
+    from inference.outcomes import Outcomes
 
 models = typer.Typer(no_args_is_help=True, help="The models' bundles, and how two of them compare.")
 SHOWN = 20  # of the ECGs about which only one would alert; --json has them all
@@ -67,7 +68,8 @@ def command(
     b: Annotated[str, typer.Argument(help="The other, of the same output.")],
     since: Annotated[str, typer.Option(help="How far back: 30d, 12h, or a date.")] = "30d",
     outcomes: Annotated[
-        Path | None, typer.Option(help="CSV with the columns arrival and truth (0/1, or mmol/L): how well each is.")
+        Path | None,
+        typer.Option(help="What became of whom: a CSV as for `ecgd thresholds replay`."),
     ] = None,
     resamples: Annotated[int, typer.Option(min=0, max=10_000, help="Drawings of patients for the intervals.")] = 200,
     config: Config = DEFAULT,
@@ -87,13 +89,13 @@ def command(
     first, second = chosen(a, known), chosen(b, known)
     if first.sha256 == second.sha256 or first.output is not second.output:
         end(USAGE, f"{first.named} and {second.named}: name two models of one output")
-    truth = _outcomes(outcomes) if outcomes else {}
+    known_of = _outcomes(outcomes, settings) if outcomes else None
     with operate.opened(settings) as database:
         sides = [of_bundle(database, one.sha256, start, now) for one in (first, second)]
     pairs = paired(*sides)
     if len(pairs.a) == 0:
         end(WANTING, f"no ECG since {start:%Y-%m-%d %H:%M} UTC was answered by both {first.named} and {second.named}")
-    found = compared(pairs, first.output, truth, resamples)
+    found = compared(pairs, first.output, known_of, resamples)
     found = {"a": first.named, "b": second.named, "since": start.isoformat(), "until": now.isoformat(), **found}
     print(json.dumps(found, indent=2, default=str) if as_json else in_words(found))
 
@@ -119,7 +121,7 @@ def chosen(wanted: str, known: Sequence[Known]) -> Known:
     end(USAGE, f"{wanted}: {'several bundles are so called' if found else 'no such model'}: {listed}")
 
 
-def compared(pairs: "Pairs", output: Output, truth: dict[int, float], resamples: int) -> dict[str, Any]:
+def compared(pairs: "Pairs", output: Output, outcomes: "Outcomes | None", resamples: int) -> dict[str, Any]:
     """Everything that is printed, as JSON types."""
     from inference.evaluation import agreement
 
@@ -142,7 +144,7 @@ def compared(pairs: "Pairs", output: Output, truth: dict[int, float], resamples:
             "per_day": [dataclasses.asdict(one) for one in agreement.per_day(pairs)],
             "differing": [_differing(pairs, int(row)) for row in rows],
         },
-        "outcomes": _against(pairs, output, truth, resamples) if truth else None,
+        "outcomes": _against(pairs, output, outcomes, resamples) if outcomes else None,
     }
 
 
@@ -161,24 +163,23 @@ def _differing(pairs: "Pairs", row: int) -> dict[str, Any]:
     }
 
 
-def _against(pairs: "Pairs", output: Output, truth: dict[int, float], resamples: int) -> dict[str, Any]:
+def _against(pairs: "Pairs", output: Output, outcomes: "Outcomes", resamples: int) -> dict[str, Any]:
     """How well each model is on the ECGs whose outcome is known; ``why`` where they do not suffice."""
     from inference.evaluation import binary, potassium, predictions, thresholds
     from inference.evaluation.sheet import Unusable
+    from inference.outcomes import truth
 
-    rows = np.flatnonzero(np.isin(pairs.a.arrival, list(truth)))
-    true = [truth[int(one)] for one in pairs.a.arrival[rows]]
+    if (outcomes.column == "outcome") is not (output is Output.ARREST):
+        return {"known": 0, "why": f"a column {outcomes.column} says nothing of {output.value}"}
+    true = truth(pairs.a, outcomes)
+    rows = np.flatnonzero(~np.isnan(true))
     patient = [str(one) for one in pairs.patient[rows]]
-    found: dict[str, Any] = {"known": len(rows), "not_among_the_ecgs": len(truth.keys() - {*pairs.a.arrival.tolist()})}
+    found: dict[str, Any] = {"known": len(rows)}
     for name, side in (("a", pairs.a), ("b", pairs.b)):
         try:
-            case = predictions.of(true, side.value[rows], patient)
+            case = predictions.of(true[rows], side.value[rows], patient)
         except Unusable as error:
             return found | {"why": "; ".join(error.mistakes)}
-        if case.binary is not (output is Output.ARREST):
-            return found | {
-                "why": f"truth must be {'0 or 1' if output is Output.ARREST else 'mmol/L'} for {output.value}"
-            }
         if output is Output.ARREST:
             # of the figures at a threshold none is shown: the alerts above say what thresholds do
             figures = binary.everything(case, thresholds.given(0.5), (), resamples, 0)
@@ -188,18 +189,15 @@ def _against(pairs: "Pairs", output: Output, truth: dict[int, float], resamples:
     return found
 
 
-def _outcomes(path: Path) -> dict[int, float]:
-    from inference.evaluation import sheet
+def _outcomes(path: Path, settings: Settings) -> "Outcomes":
+    from inference import outcomes
 
     try:
-        table = sheet.read(path, ("arrival", "truth"))
-        numbers, wrong = table.numbers("truth")
-        arrivals, odd = table.numbers("arrival")
-        if mistakes := [*table.mistakes, *wrong, *odd]:
-            raise sheet.Unusable(sheet.in_words(mistakes))
-    except sheet.Unusable as error:
+        return outcomes.read(path, settings.reading.timezone)
+    except outcomes.Unusable as error:
         end(REFUSED, *(f"{path}: {mistake}" for mistake in error.mistakes))
-    return {int(arrival): value for arrival, value in zip(arrivals, numbers, strict=True)}
+    except (OSError, UnicodeDecodeError):
+        end(REFUSED, f"{path}: cannot be read as UTF-8")
 
 
 def _known(settings: Settings) -> list[Known]:

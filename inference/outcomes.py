@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from domain.ecg import Identifier, Patient
 from domain.person import person_key
-from domain.scores import Scores
+from domain.scores import Ints, Words
 from inference.replay import Bools, microseconds
 
 WITHIN_H = {"outcome": 24.0, "potassium": 1.0}  # EIANet: arrest within 24 h; ECG12Net: the sample within 1 h
@@ -108,7 +108,25 @@ def _time(text: str, zone: str) -> int:
     return microseconds(at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone)))
 
 
-def truth(scores: Scores, outcomes: Outcomes, within_h: float | None = None) -> NDArray[np.float64]:
+class Rows(Protocol):
+    """Answers of models, whose ECG each is of: ``domain.scores.Scores``, ``domain.answers.Answers``."""
+
+    @property
+    def arrival(self) -> Ints:
+        """The arrival's number."""
+
+    @property
+    def recorded_us(self) -> Ints:
+        """When it was recorded."""
+
+    @property
+    def person(self) -> Words:
+        """Whose it is."""
+
+    def __len__(self) -> int: ...
+
+
+def truth(scores: Rows, outcomes: Outcomes, within_h: float | None = None) -> NDArray[np.float64]:
     """What is known of each row's ECG, NaN where nothing is.
 
     An arrest counts for ECGs of the hours before it; a laboratory value for those at most as many hours from it, the

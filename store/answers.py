@@ -14,8 +14,16 @@ from store.database import Database
 from store.scores import AT_ONCE
 from store.tables import scores
 
+_TIMES = ("decided_at", "recorded_at")
 _WORDS = ("person", "unit", "level")
-_NUMBERS = {"finding_id": np.int64, "arrival_id": np.int64, "decided_at": np.int64, "value": float, "severity": np.int8}
+_NUMBERS = {
+    "finding_id": np.int64,
+    "arrival_id": np.int64,
+    "decided_at": np.int64,
+    "recorded_at": np.int64,
+    "value": float,
+    "severity": np.int8,
+}
 
 
 def kept(database: Database) -> tuple[Kept, ...]:
@@ -49,7 +57,7 @@ def of_bundle(database: Database, sha256: str, since: datetime, until: datetime)
     """What stands of a bundle's answers, decided from ``since`` to before ``until``, by finding."""
     # times as they are kept: a datetime made of each number would cost more than all the rest
     columns = [
-        sa.type_coerce(scores.c[name], sa.BigInteger) if name == "decided_at" else scores.c[name]
+        sa.type_coerce(scores.c[name], sa.BigInteger) if name in _TIMES else scores.c[name]
         for name in (*_NUMBERS, *_WORDS)
     ]
     wanted = sa.select(*columns).where(
@@ -74,6 +82,7 @@ def of_bundle(database: Database, sha256: str, since: datetime, until: datetime)
         finding=columns_by_name["finding_id"],
         arrival=columns_by_name["arrival_id"],
         decided_us=columns_by_name["decided_at"],
+        recorded_us=columns_by_name["recorded_at"],
         value=columns_by_name["value"],
         critical=columns_by_name["severity"] == int(Severity.CRITICAL),
         **words,

@@ -33,6 +33,7 @@ def answers(values, output=Output.POTASSIUM, *, finding=None, unit=None, hours=N
         finding=found.astype(np.int64),
         arrival=found.astype(np.int64) + 100,
         decided_us=np.array([int((DAY + timedelta(hours=h)).timestamp() * 1e6) for h in hours], np.int64),
+        recorded_us=np.zeros(n, np.int64),
         person=words(person or [""] * n),
         unit=words(unit or ["ED"] * n),
         value=np.array(values, float),
