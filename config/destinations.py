@@ -39,7 +39,7 @@ class Fhir(Strict):
 
     kind: Literal["fhir"] = Field("fhir", description="what it is")
     name: Name = Field("ehr", description="its queue is kind:name; shown in logs and metrics")
-    profile: Literal["r4", "oracle", "epic"] = Field("r4", description="what the EHR can take; docs/adr/0011")
+    profile: Literal["r4", "oracle", "epic"] = Field("r4", description="what the EHR can take; docs/adr/0016")
     base_url: HttpUrl = Field(description="of the server, without a resource")
     timeout_s: float = Field(30, gt=0, le=300, description="for one answer")
     auth: Literal["none", "basic", "bearer", "smart"] = Field("none", description="how the service says who it is")

@@ -181,7 +181,7 @@ def _answer(answer: Answer, finding: Finding, settled: str) -> _Obx:
         status="X" if not isinstance(answer, Assessment) else "P" if stand_in else settled,
         method="^Neural network on the 12-lead ECG",
         device=f"{escaped(model.model)}^{escaped(model.version)}",
-        notes=narrative.told(answer, finding),
+        notes=tuple(line for line in narrative.told(answer, finding) if escaped(line) != value),  # not twice
     )
 
 

@@ -98,7 +98,7 @@ def _measurements(context: Context, shown: Part) -> list[Part]:
         _, value, source = found
         name = _ROWS[measurement.field]
         code = concept(measurement.text, _coding(context, name, measurement.coding))
-        said = fitting((f"{measurement.text} {source}; not confirmed by a person.",), LONGEST_NOTE)
+        said = f"{source[0].upper()}{source[1:]}, not confirmed by a person."
         quantity = {"value": value, "unit": measurement.shown, "system": UCUM, "code": measurement.unit}
         rows.append(context.ours({**_row(context, name, code, shown, said), "valueQuantity": quantity}, name))
     return rows
