@@ -79,6 +79,7 @@ def _one_ecg(message: Message) -> list[str]:
         _patient(message),
         said["doubts"],
         said["find"],
+        f"ECG alert {_numbers(message.alerts)}.",
     ]
 
 
