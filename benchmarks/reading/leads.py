@@ -29,18 +29,20 @@ def ptbxl(samples: Path) -> dict[int, Signal]:
 
 
 def ludb(samples: Path) -> dict[int, Signal]:
-    """LUDB's records by number, ``[12, 5000]``, its counts taken for microvolts.
+    """LUDB's records by number, ``[12, 5000]``, its counts taken for microvolts."""
+    headers = sorted((samples / "ludb" / "data").glob("*.hea"), key=lambda path: int(path.stem))
+    return {int(header.stem): in_counts(header) for header in headers}
+
+
+def in_counts(header: Path) -> Signal:
+    """A record of LUDB in thousands of its counts.
 
     Its headers give each lead its own range as its gain. The counts obey Einthoven's law to the count, so they share
     one unit; that it is the microvolt is assumed here (the amplitudes are then those of PTB-XL) and nowhere else.
     """
-    headers = sorted((samples / "ludb" / "data").glob("*.hea"), key=lambda path: int(path.stem))
-    return {int(header.stem): arrange(read_record(header)) * _gains(header)[:, None] / 1000 for header in headers}
-
-
-def _gains(header: Path) -> NDArray[np.float32]:
     lines = header.read_text("utf-8").splitlines()[1 : 1 + len(LEADS)]
-    return np.array([float(line.split()[2].split("(")[0]) for line in lines], np.float32)
+    gains = np.array([float(line.split()[2].split("(")[0]) for line in lines], np.float32)
+    return arrange(read_record(header)) * gains[:, None] / 1000
 
 
 def fitted(signals: list[Signal]) -> NDArray[np.float64]:

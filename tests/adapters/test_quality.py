@@ -4,12 +4,12 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from adapters.beats import beats
 from adapters.quality import judge
 from adapters.recording import Recording
 from adapters.signal import arrange
 from adapters.wfdb import read_record
 from benchmarks.reading.faults import FAULTS, exchange, noisy, with_limbs
+from benchmarks.reading.leads import in_counts
 from benchmarks.reading.quality import columns, judged, noise_notes, share_found
 from domain.ecg import LEADS, ReadWarning
 from domain.reason import Reason
@@ -182,13 +182,10 @@ def test_a_paced_heart_raises_no_more_than_a_doubt_of_its_leads():
         assert ReadWarning.PACED in found.warnings
 
 
-def test_beats_of_two_kinds_are_no_noise(honest):
-    """Every other beat upside down, as a pacemaker or bigeminy may have it."""
-    found = beats(honest, 500)
-    sign = np.ones(honest.shape[1], np.float32)
-    for start, stop in zip(found[::2], found[1::2], strict=False):
-        sign[start - 150 : stop - 150] = -1
-    assert Reason.NOISE not in verdict(honest * sign)
+def test_a_pacemaker_that_steps_in_now_and_then_is_told_and_its_two_kinds_of_beats_are_no_noise():
+    found = judged(in_counts(samples_folder() / "ludb" / "data" / "95.hea"))
+    assert found.unfit == ()
+    assert ReadWarning.PACED in found.warnings
 
 
 def test_a_lead_scaled_to_its_own_range_has_lost_its_millivolts():
