@@ -16,7 +16,7 @@ def words(values):
 
 
 def scores(*rows):
-    """``rows``: dicts with ``value``; ``unit``, ``person``, ``arrival`` and ``hour`` after ``BEGAN`` where they matter."""
+    """``rows``: dicts with ``value``; ``unit``, ``person``, ``arrival``, ``hour`` after ``BEGAN`` where they matter."""
     numbers = range(1, len(rows) + 1)
     hours = np.array([row.get("hour", 0) for row in rows], float)
     at = (int(BEGAN.timestamp() * 1e6) + hours * HOUR_US).astype(np.int64)
