@@ -11,6 +11,7 @@ from pathlib import Path
 from config.load import Mistake
 from config.schema import ModelBundle, Settings, Tls
 from config.secrets import file_of, is_elsewhere, read_secret, secrets_of
+from delivery.alerting.link import key_of
 from domain.errors import Problem
 from domain.finding import Mode, Status
 from ecgd import check_destinations
@@ -42,6 +43,7 @@ def _doors(settings: Settings) -> Iterator[Mistake]:
 def _ports(settings: Settings) -> Iterator[Mistake]:
     wanted = [("doors.dicom.port", d.bind, d.port) for d in [settings.doors.dicom] if d]
     wanted += [("doors.hl7.port", d.bind, d.port) for d in [settings.doors.hl7] if d]
+    wanted += [("alerts.acknowledge.port", a.bind, a.port) for a in [settings.alerts.acknowledge] if a]
     health = settings.health
     wanted += [
         (f"health.{name}", "127.0.0.1", port)
@@ -160,6 +162,18 @@ def _secrets(settings: Settings) -> Iterator[Mistake]:
             yield Mistake(where, f"open to everybody: {source}", "chmod o= it")
 
 
+def _links(settings: Settings) -> Iterator[Mistake]:
+    page = settings.alerts.acknowledge
+    if page is None or is_elsewhere(page.key_file):
+        return
+    try:
+        key_of(read_secret(page.key_file))
+    except ValueError:
+        yield Mistake("alerts.acknowledge.key_file", "no key", "at least 32 random bytes: openssl rand -hex 32")
+    except OSError:
+        return  # said with the other secrets
+
+
 def _bundles(settings: Settings) -> Iterator[Mistake]:
     from inference import bundle
 
@@ -180,7 +194,7 @@ def _bundles(settings: Settings) -> Iterator[Mistake]:
 
 
 def _alerts(settings: Settings) -> bool:
-    return bool(settings.alerts.channels)
+    return bool(settings.alerts.all_routes)
 
 
 def _store(settings: Settings) -> Iterator[Mistake]:
@@ -218,6 +232,7 @@ _LOOKS: Iterable[Callable[[Settings], Iterator[Mistake]]] = (
     _certificates,
     _folders,
     _secrets,
+    _links,
     _bundles,
     _store,
     check_destinations.mistakes,

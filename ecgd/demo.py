@@ -197,9 +197,10 @@ def _await(config: Path) -> list[dict[str, Any]]:
     until = time.monotonic() + _PATIENCE_S
     with operate.opened(settings) as database:
         while time.monotonic() < until:
+            untold = [line for line in operate.reconciliation(database)["discrepancies"] if "told yet" in line]
             found = operate.overview(database, config)
             open_work = [found[kind].get(state, 0) for kind in ("jobs", "outbox") for state in operate.UNSETTLED]
-            if found["arrivals"] >= len(_SENT) and not any(open_work):
+            if found["arrivals"] >= len(_SENT) and not any([*open_work, untold]):
                 break
             time.sleep(0.2)
         trails = [operate.trail(database, number) for number in range(1, found["arrivals"] + 1)]

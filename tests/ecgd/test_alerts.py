@@ -6,8 +6,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from config.alerts import Acknowledge
 from config.load import load
 from ecgd.alerts import channels_of
+from ecgd.check import mistakes
 from ecgd.cli import app
 from store.alert_rows import raise_
 from store.database import migrate, open_database
@@ -93,3 +95,15 @@ def test_without_a_route_all_are_tried_and_operations(config):
 def test_a_route_that_is_not_there_is_a_mistake_of_usage(config):
     done = run(config, "test", "--route", "nowhere")
     assert (done.exit_code, "there are: icu, ed" in done.output) == (2, True)
+
+
+@pytest.mark.parametrize(("text", "said"), [("00" * 32, []), ("00" * 31, ["no key"]), ("not hexadecimal", ["no key"])])
+def test_a_key_that_signs_nothing_is_found_by_day(config, tmp_path, text, said):
+    (tmp_path / "key").write_text(text)
+    page = {"url": "http://ecg.example/", "key_file": str(tmp_path / "key"), "port": 0}
+    settings = load(config)
+    alerts = settings.alerts.model_copy(update={"acknowledge": Acknowledge.model_validate(page)})
+    found = mistakes(settings.model_copy(update={"alerts": alerts}))
+    assert [
+        one.what for one in found if one.where == "alerts.acknowledge.key_file" and "open to" not in one.what
+    ] == said
