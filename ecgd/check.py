@@ -178,19 +178,27 @@ def _bundles(settings: Settings) -> Iterator[Mistake]:
     from inference import bundle
 
     stand_ins = tuple(ModelBundle(path=path) for path in bundle.STAND_INS)
+    hashes, names = dict[str, str](), dict[str, str]()
     for number, (folder, mode) in enumerate((one.path, one.mode) for one in settings.models.bundles or stand_ins):
         where = f"models.bundles[{number}]" if settings.models.bundles else "models.bundles"
         faults = bundle.check(folder)
         for fault in faults:
             yield Mistake(where, fault)
-        if not faults and mode is Mode.ALERT and _alerts(settings) and not settings.models.allow_stand_in:
-            loaded = bundle.load(folder)
-            if loaded.facts.status is Status.STAND_IN:
-                yield Mistake(
-                    where,
-                    f"{loaded.facts.name} is a stand-in and means nothing clinically, yet alerts are configured",
-                    "use a site-validated bundle, or, for tests only, write models.allow_stand_in: true",
-                )
+        if faults:
+            continue
+        loaded = bundle.load(folder)
+        if hashes.setdefault(loaded.sha256, where) != where:
+            yield Mistake(where, f"the same bundle as {hashes[loaded.sha256]}", "keep one")
+        elif mode is not Mode.SHADOW and names.setdefault(loaded.facts.name, where) != where:
+            right = "keep one; a shadow may have the name of another"
+            yield Mistake(where, f"called {loaded.facts.name}, as {names[loaded.facts.name]} is", right)
+        stand_in = loaded.facts.status is Status.STAND_IN and not settings.models.allow_stand_in
+        if stand_in and mode is Mode.ALERT and _alerts(settings):
+            yield Mistake(
+                where,
+                f"{loaded.facts.name} is a stand-in and means nothing clinically, yet alerts are configured",
+                "use a site-validated bundle, or, for tests only, write models.allow_stand_in: true",
+            )
 
 
 def _alerts(settings: Settings) -> bool:

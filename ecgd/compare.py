@@ -2,9 +2,8 @@
 
 import dataclasses
 import json
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +14,7 @@ from config.schema import Settings
 from domain.answers import Kept
 from domain.errors import Permanent, Problem
 from domain.finding import Mode, Output
-from ecgd.terminal import DEFAULT, INVALID, REFUSED, USAGE, WANTING, Config, end, settings_of
+from ecgd.terminal import DEFAULT, INVALID, REFUSED, USAGE, WANTING, Config, end, moment, settings_of
 
 if TYPE_CHECKING:
     from inference.evaluation.agreement import Pairs
@@ -98,17 +97,6 @@ def command(
     found = compared(pairs, first.output, known_of, resamples)
     found = {"a": first.named, "b": second.named, "since": start.isoformat(), "until": now.isoformat(), **found}
     print(json.dumps(found, indent=2, default=str) if as_json else in_words(found))
-
-
-def moment(text: str, now: datetime) -> datetime:
-    """When ``30d`` or ``12h`` ago was, or a date began in UTC; with anything else the command ends."""
-    ago = re.fullmatch(r"(\d{1,5})([dh])", text)
-    if ago:
-        return now - (timedelta(days=int(ago[1])) if ago[2] == "d" else timedelta(hours=int(ago[1])))
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC)
-    except ValueError:
-        end(USAGE, f"--since {text}: write e.g. 30d, 12h or 2026-05-01")
 
 
 def chosen(wanted: str, known: Sequence[Known]) -> Known:

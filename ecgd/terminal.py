@@ -3,9 +3,11 @@
 Exit codes: 0 done, 1 found wanting, 2 usage, 3 input refused, 4 configuration invalid.
 """
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -81,3 +83,13 @@ def starting() -> Iterator[None]:
         end(INVALID, f"cannot run: {error.detail or error.reason}")
     except Transient as error:  # systemd starts it again
         end(WANTING, f"cannot run now: {error.detail or error.reason}")
+
+
+def moment(text: str, now: datetime) -> datetime:
+    """When ``30d`` or ``12h`` ago was, or a date began in UTC; with anything else the command ends."""
+    if ago := re.fullmatch(r"(\d{1,5})([dh])", text):
+        return now - (timedelta(days=int(ago[1])) if ago[2] == "d" else timedelta(hours=int(ago[1])))
+    try:
+        return datetime.combine(date.fromisoformat(text), time(), UTC)
+    except ValueError:
+        end(USAGE, "--since: write 30d, 12h or a date such as 2026-05-01")

@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +10,7 @@ import typer
 
 from config.load import InvalidConfiguration, load
 from config.thresholds import Thresholds
-from ecgd.terminal import DEFAULT, INVALID, REFUSED, USAGE, WANTING, Config, end, settings_of, store_of
+from ecgd.terminal import DEFAULT, INVALID, REFUSED, USAGE, WANTING, Config, end, moment, settings_of, store_of
 
 app = typer.Typer(no_args_is_help=True, help="Thresholds: show, history, undo, and replay before they are changed.")
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
@@ -137,7 +137,7 @@ def replay(
     wanted = replaying.Wanted(
         now=settings.thresholds,
         then=_of(new) if new else settings.thresholds,
-        since=_since(since, now),
+        since=moment(since, now),
         until=now,
         zone=settings.reading.timezone,
         unit=unit,
@@ -164,17 +164,6 @@ def _plot(found: dict[str, Any], png: Path) -> None:
 
 def _of(path: Path) -> Thresholds:
     return settings_of(path).thresholds
-
-
-def _since(text: str, now: datetime) -> datetime:
-    """30d, 12h or 2026-05-01."""
-    if match := re.fullmatch(r"(\d{1,5})([dh])", text):
-        count = int(match[1])
-        return now - (timedelta(days=count) if match[2] == "d" else timedelta(hours=count))
-    try:
-        return datetime.combine(date.fromisoformat(text), time(), UTC)
-    except ValueError:
-        end(USAGE, "--since: write 30d, 12h or a date such as 2026-05-01")
 
 
 def _a_day(text: str) -> float:

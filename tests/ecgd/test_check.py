@@ -1,3 +1,4 @@
+import shutil
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from cryptography.x509.oid import NameOID
 
 from config.schema import Settings
 from ecgd.check import mistakes
+from inference.bundle import STAND_INS
 
 QUIET = {"listen_port": 0, "work_port": 0, "deliver_port": 0}
 
@@ -114,3 +116,33 @@ def test_a_folder_that_is_no_bundle_is_named(tmp_path: Path) -> None:
     said = _said(_settings(tmp_path, models={"bundles": [tmp_path]}))
     assert said
     assert all(line.startswith("models.bundles[0]: ") for line in said)
+
+
+def test_a_bundle_given_twice_and_two_told_of_one_name_are_named_but_a_shadow_may_share_a_name(tmp_path: Path) -> None:
+    other = Path(shutil.copytree(STAND_INS[0], tmp_path / "other"))
+    (other / "card.md").write_text("another version")
+    first = str(STAND_INS[0])
+    assert _said(_settings(tmp_path, models={"bundles": [first, first]})) == [
+        "models.bundles[1]: the same bundle as models.bundles[0]; keep one"
+    ]
+    (said,) = _said(_settings(tmp_path, models={"bundles": [first, {"path": other, "mode": "report"}]}))
+    assert said.startswith("models.bundles[1]: called eianet-stand-in, as models.bundles[0] is")
+    assert _said(_settings(tmp_path, models={"bundles": [first, {"path": other, "mode": "shadow"}]})) == []
+
+
+def test_only_models_that_alert_must_not_be_stand_ins(tmp_path: Path) -> None:
+    alerts = {"webhooks": [{"name": "pager", "url": "http://pager/"}]}
+    bundles = [{"path": STAND_INS[0], "mode": "report"}]
+    assert _said(_settings(tmp_path, alerts=alerts, models={"bundles": bundles})) == []
+
+
+def test_a_secret_is_looked_for_where_the_configuration_says_it_is(tmp_path: Path, monkeypatch) -> None:
+    fhir = {"base_url": "http://ehr/fhir", "auth": "bearer", "secret_file": "env:ECGD_EHR_SECRET"}
+    monkeypatch.delenv("ECGD_EHR_SECRET", raising=False)
+    (said,) = _said(_settings(tmp_path, destinations=[fhir]))
+    assert said.startswith("destinations[0].secret_file: cannot be read; no such variable in the environment")
+    monkeypatch.setenv("ECGD_EHR_SECRET", "token")
+    assert _said(_settings(tmp_path, destinations=[fhir])) == []
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    only_the_unit_has_it = fhir | {"secret_file": "${CREDENTIALS_DIRECTORY}/ehr"}
+    assert _said(_settings(tmp_path, destinations=[only_the_unit_has_it])) == []
