@@ -182,6 +182,17 @@ def test_an_entry_that_failed_inside_a_200_is_a_failure(known, sender):
         sender.send(outgoing())
 
 
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_patient_who_went_away_in_between_is_looked_up_again(known, sender, status):
+    known.fail(Fault(status=status, body=OUTCOME, method="POST", times=1))
+    with pytest.raises(Transient) as caught:
+        sender.send(outgoing())
+    assert caught.value.reason is Reason.PATIENT_UNKNOWN
+    sender.send(outgoing())
+    assert len([path for _, path, _ in known.requests if path.startswith("/Patient?")]) == 2
+    assert len(known.resources()) == 8
+
+
 def test_a_server_that_is_down_or_too_slow_is_tried_again(known):
     sender = sending(findings.settings(base_url=known.url, timeout_s=0.2))
     known.fail(Fault(delay_s=1, method="GET", times=1))
