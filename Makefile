@@ -8,7 +8,7 @@ STAMP := $(VENV)/.ready
 # Rounds of the kill test in `make check`.
 ROUNDS ?= 20
 
-.PHONY: demo test kill learn check lint clean setup stand-ins measure-reading
+.PHONY: demo test kill learn check lint clean setup stand-ins measure-reading configuration
 
 setup: $(STAMP)
 
@@ -30,6 +30,11 @@ kill: $(STAMP)
 # Each model, small, on simulated ECGs: minutes. Not in `check` before its margins are measured over several seeds.
 learn: $(STAMP)
 	$(BIN)/python -m pytest -m learn
+
+# The schema for editors and the reference page again, after a change of config/.
+configuration: $(STAMP)
+	$(BIN)/ecgd config schema > config/ecgd.schema.json
+	$(BIN)/ecgd config reference > docs/configuration.md
 
 # Cohorts, trainings, both bundles and docs/models.md again; BACKGROUNDS or ECGD_SAMPLES: a folder with PTB-XL and LUDB.
 stand-ins: $(STAMP)

@@ -9,7 +9,7 @@ from config import reference
 from config.load import EXAMPLE
 from config.schema import Settings
 
-CURRENT = "run: ecgd config schema > config/ecgd.schema.json; ecgd config reference > docs/configuration.md"
+CURRENT = "run: make configuration"
 
 
 def test_the_committed_schema_is_current() -> None:
