@@ -70,7 +70,9 @@ def patient_of(ehr, resource):
 
 def test_from_admission_to_withdrawal(ecgd, module_ehr):
     who, first = oru(8100)
-    say(ecgd, adt("A01", 1, who.id, "PV1|1|E|ED^R1^B2||||||||||||||||V77^^^SIM^VN", minutes=-5), first)
+    say(ecgd, adt("A01", 1, who.id, "PV1|1|E|ED^R1^B2||||||||||||||||V77^^^SIM^VN", minutes=-5))
+    until(lambda: ecgd.settled(), 60, "the admission")  # an ECG at the same moment would be worked on first
+    say(ecgd, first)
     (flag,) = until(lambda: module_ehr.resources("Flag"), 120, "a flag")
     (risk,) = until(lambda: risks(module_ehr), 60, "the result")
     assert risk["encounter"]["identifier"] == {"system": VISITS, "value": "V77"}
