@@ -103,7 +103,7 @@ def test_one_ecg_reaches_every_destination_and_a_dead_one_delays_nobody(sekmet, 
             until(lambda: len(heard) == 2, 90, "two results at the engine")
             ours = {one.patient.id for one in sent}
             until(lambda: ours <= _patients(sekmet), 60, "both results in the record")
-            assert {row["reason"] for row in ecgd.events("later")} == {"destination_unavailable"}
+            assert "destination_unavailable" in {row["reason"] for row in ecgd.events("later")}
             assert not ecgd.events("buried")
     assert {hl7.parse(one).segment("PID")[3][0][0][0] for one in heard} == ours
     assert all("STAND-IN MODEL, TEST ONLY" in one for one in heard)
