@@ -29,6 +29,10 @@ Pattern = Annotated[str, Field(min_length=1, max_length=200)]
 Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(_several, json_schema_input_type=str | tuple[str, ...])]
 
 
+Door = Literal["dicom", "hl7", "folder"]
+Doors = Annotated[tuple[Door, ...], BeforeValidator(_several, json_schema_input_type=Door | tuple[Door, ...])]
+
+
 class ArrestThresholds(Strict):
     """Probabilities of arrest; at or above ``high`` a person is alerted."""
 
@@ -97,14 +101,8 @@ class When(Strict):
     unit: Patterns | None = Field(None, description="one or several, as the sender names it (PV1-3.1); case is ignored")
     age: AgeBand | None = None
     device: Patterns | None = Field(None, description="manufacturer, model and serial number with blanks between")
-    door: tuple[Literal["dicom", "hl7", "folder"], ...] | None = Field(None, description="through which it came")
+    door: Doors | None = Field(None, description="through which it came")
     paced: bool | None = Field(None, description="whether a pacemaker's spikes were found in it")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_door(cls, value: Any) -> Any:
-        door = value.get("door") if isinstance(value, dict) else None
-        return {**value, "door": (door,)} if isinstance(door, str) else value
 
     @model_validator(mode="after")
     def _something(self) -> Self:
