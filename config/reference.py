@@ -145,7 +145,7 @@ def _default(node: Node) -> str:
         return "as below" if value else "none"
     if isinstance(value, list):
         return f"`[{', '.join(map(str, value))}]`" if value else "none"
-    return f"`{json.dumps(value, ensure_ascii=False)}`" if not isinstance(value, str) else f"`{value}`"
+    return f"`{json.dumps(value, ensure_ascii=False)}`" if value == "" or not isinstance(value, str) else f"`{value}`"
 
 
 def _bounds(node: Node, whole: Node) -> str:
