@@ -22,6 +22,12 @@ def test_every_bundle_fits_the_definitions(name, unknown, medplum):
     assert errors(transaction(findings.TABLE[name], unknown=unknown), medplum) == []
 
 
+@pytest.mark.parametrize("name", ["critical", "stand-in", "abstained", "unidentified"])
+@pytest.mark.parametrize("profile", ["oracle", "epic"])
+def test_what_other_profiles_send_fits_the_definitions_too(profile, name, medplum):
+    assert errors(bundle(findings.TABLE[name], findings.settings(profile=profile)), medplum) == []
+
+
 @pytest.mark.parametrize("name", ["normal", "critical", "censored"])
 def test_percentages_fit_too(name, medplum):
     assert errors(transaction(findings.TABLE[name], scale="percent"), medplum) == []
