@@ -55,7 +55,6 @@ def _happened(*what: str) -> sa.Exists:
 
 
 _EVER_SENT = _happened("sent")
-_SPOKEN_FOR = _happened("joined")
 _ON_ITS_WAY = sa.exists().where(alert_events.c.alert_id == alerts.c.id, alert_events.c.pending)
 
 
@@ -116,12 +115,14 @@ _CHECKS: tuple[tuple[str, sa.Select[Any]], ...] = (
     ),
     (
         "alert {}: nobody was told yet (not told yet)",
-        sa.select(alerts.c.id).where(alerts.c.closed_at.is_(None), ~_EVER_SENT, ~_SPOKEN_FOR).order_by(alerts.c.id),
+        sa.select(alerts.c.id)
+        .where(alerts.c.closed_at.is_(None), ~_EVER_SENT, ~_happened("joined", "acknowledged"))
+        .order_by(alerts.c.id),
     ),
     (
         "alert {}: {}, and nobody was ever told",
         sa.select(alerts.c.id, alerts.c.reason)
-        .where(alerts.c.reason.in_(["over", "expired"]), ~_EVER_SENT)
+        .where(alerts.c.reason.in_(["over", "expired"]), ~_EVER_SENT, ~_happened("acknowledged"))
         .order_by(alerts.c.id),
     ),
     (
