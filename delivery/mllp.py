@@ -17,6 +17,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from config.schema import Hl7v2
 from delivery.http import client_context
@@ -111,11 +112,10 @@ class MllpSender:
             settings = self._settings
             tls = client_context(settings.ca, settings.certificate, settings.key) if settings.tls else None
             plain = socket.create_connection((settings.host, settings.port), settings.timeout_s)
-            try:
+            with ExitStack() as undone:
+                undone.callback(plain.close)
                 self._open = tls.wrap_socket(plain, server_hostname=settings.host) if tls else plain
-            except BaseException:
-                plain.close()
-                raise
+                undone.pop_all()
         return self._open
 
     def _read(self, connection: socket.socket) -> bytes:

@@ -22,7 +22,10 @@ MODEL = {"model": "m", "version": "1", "bundle_sha256": "0" * 64, "status": Stat
 POTASSIUM = Score(**MODEL, output=Output.POTASSIUM, value=7.0, unit="mmol/L")
 ABSTAINED = Abstention(**MODEL, output=Output.POTASSIUM, reason=Reason.LEAD_FLAT, leads=("V2",))
 SETTINGS = Settings.model_validate(
-    {"destinations": [{"base_url": "http://ehr/fhir"}], "alerts": {"webhooks": [{"name": "pager", "url": "http://pager/"}]}}
+    {
+        "destinations": [{"base_url": "http://ehr/fhir"}],
+        "alerts": {"webhooks": [{"name": "pager", "url": "http://pager/"}]},
+    }
 )
 
 
