@@ -58,7 +58,7 @@ def _begin(runs: Runs, path: Index, x: int, pen: float) -> tuple[float, float]:
     own = path[x : x + _LEAD_IN]
     own = own[own >= 0]
     inked, y = runs.full[own], runs.middle[own]
-    rise = float(np.abs(np.diff(y[1:3])).max(initial=0.0)) if own.size > 2 else 0.0
+    rise = abs(float(y[2] - y[0])) / 2 if own.size > 2 else 0.0
     along = np.hypot(1.0, rise)
     cap = (pen / 2 - 0.5 / along) * rise / along
     return x + own.size - 0.5 - float((inked / inked[-2:].mean()).sum()) + cap, 1.0 if rise < _STEEP else _DOUBTFUL
@@ -78,25 +78,25 @@ def _follow_back(runs: Runs, path: Index, x: int) -> int:
     return x
 
 
-def column_starts(curves: Sequence[Curve], breaks: Sequence[Breaks], columns: int) -> tuple[float, ...] | None:
-    """Return where ``columns`` columns begin, ``None`` where no row shows it.
+def column_starts(curves: Sequence[Curve], breaks: Sequence[Breaks], columns: int) -> tuple[float, ...]:
+    """Return where ``columns`` columns begin.
 
     ``curves``: the rows that hold columns; ``breaks``: of each. Even parts of their width, moved to where the rows step
-    most; plain breaks there make it exact.
+    most, if they do; plain breaks there make it exact.
     """
     left = float(np.median([_nearest(its.x, curve.x0) for curve, its in zip(curves, breaks, strict=True)]))
     right = float(np.median([curve.x1 for curve in curves]))
     steps = np.sum([_steps(curve) for curve in curves], axis=0)
-    usual = (right + 1 - left) / columns
+    first = float(np.median([curve.x0 for curve in curves]))
+    usual = (right - (left - first) - left) / columns  # a trace's ends are as blurred on the right as on the left
     pitches = usual * (1 + np.arange(-_UNEVEN, _UNEVEN, 0.2 / usual / columns))
     places = left + np.outer(pitches, np.arange(1, columns))
     found = steps[np.clip(np.rint(places).astype(int), 0, steps.size - 1)].sum(axis=1) / 3
     x, weight = (np.concatenate(values) for values in zip(*((its.x, its.weight) for its in breaks), strict=True))
     for place in x.tolist():
         found += _PLAIN * (np.abs(places - place).min(axis=1) < _NEAR_PX / 2)
-    if found.max() < _LEAST_STEP * len(curves) * (columns - 1):
-        return None
-    pitch = float(np.median(pitches[found > 0.95 * found.max()]))
+    plain = found.max() >= _LEAST_STEP * len(curves) * (columns - 1)
+    pitch = float(np.median(pitches[found > 0.95 * found.max()])) if plain else usual
     return tuple(
         (_fitted(x, weight, left, pitch, columns) @ np.vstack((np.ones(columns), np.arange(columns)))).tolist()
     )

@@ -120,7 +120,7 @@ def _starts(rows: Sequence[_Row], words: Sequence[Word], px_mm: float) -> tuple[
     if columns < 2:
         return ()
     full = [row for row in rows if len(_names_of(row, rows, words)) > 1]
-    return column_starts([row.curve for row in full], [row.breaks for row in full], columns) or ()
+    return column_starts([row.curve for row in full], [row.breaks for row in full], columns)
 
 
 def _names_of(row: _Row, rows: Sequence[_Row], words: Sequence[Word]) -> list[float]:
@@ -133,12 +133,21 @@ def _traces(
     runs: Runs, rows: Sequence[_Row], words: Sequence[Word], starts: Sequence[float], px_mm: float
 ) -> Iterator[Stroke]:
     """Cut each row that holds columns where they begin; what is apart by more than a pen's lift is two strokes."""
-    pen = pen_of(runs, [row.path for row in rows]) if rows else 0.0
+    if not rows:
+        return
+    pen = _pen(runs, rows)
     for row in rows:
         cut = _is_cut(row, starts) or len(_names_of(row, rows, words)) > 1
         path = np.where(np.isfinite(row.curve.y), row.path, -1)
         for piece in parted(runs, path, starts, px_mm) if cut else (path,):
             yield from _strokes(curve_of(runs, piece, pen).y, pen, row, starts, px_mm)
+
+
+def _pen(runs: Runs, rows: Sequence[_Row]) -> float:
+    """Measure the pen at the tops of the pulses, if any: a noisy trace is level nowhere."""
+    pulses = [(row.path, row.pulse) for row in rows if row.pulse is not None]
+    tops = [path[int(pulse.x0) + 2 : int(pulse.x1) - 1] for path, pulse in pulses]
+    return pen_of(runs, tops or [row.path for row in rows])
 
 
 def _strokes(y: NDArray[np.float64], pen: float, row: _Row, starts: Sequence[float], px_mm: float) -> Iterator[Stroke]:

@@ -38,7 +38,7 @@ def decoded(payload: bytes) -> Scan:
         raise Rejected(Reason.UNDECODABLE, "not a picture that can be decoded") from error
     if pixels is None:
         raise Rejected(Reason.UNDECODABLE, "not a picture that can be decoded")
-    return Scan(_working(_on_paper(pixels)), None)
+    return Scan(_on_paper(_working(pixels)), None)  # made smaller first: the largest is held once
 
 
 def _pixels(payload: bytes) -> int:
@@ -93,7 +93,7 @@ def _pictures(page: pymupdf.Page) -> list[dict[str, Any]]:
 def _on_paper(pixels: NDArray[Any]) -> Colour:
     """Return BGR of 8 bits, what is transparent as white paper."""
     if pixels.dtype == np.uint16:
-        pixels = (pixels / 257).astype(np.uint8)
+        pixels = (pixels >> 8).astype(np.uint8)
     if pixels.dtype != np.uint8:
         raise Rejected(Reason.UNDECODABLE, "not a picture of 8 or 16 bits")
     if pixels.ndim == 2:
@@ -104,9 +104,10 @@ def _on_paper(pixels: NDArray[Any]) -> Colour:
     return np.asarray(pixels, dtype=np.uint8)
 
 
-def _working(picture: Colour) -> Colour:
+def _working(picture: NDArray[Any]) -> NDArray[Any]:
     longest = max(picture.shape[:2])
     if longest <= _WORKING_PX:
         return picture
     scale = _WORKING_PX / longest
-    return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    size = [max(round(side * scale), 1) for side in picture.shape[1::-1]]
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))

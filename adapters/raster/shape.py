@@ -48,8 +48,8 @@ class Curve:
 
 def pen_of(runs: Runs, paths: Sequence[NDArray[np.int64]]) -> float:
     """Return how thick the traces are drawn, px: how high their ink is where they are level."""
-    runs_taken = np.concatenate([path[path >= 0] for path in paths])
-    return float(np.percentile(runs.bottom[runs_taken] - runs.top[runs_taken], _LEVEL))
+    taken = np.concatenate([path[path >= 0] for path in paths])
+    return float(np.percentile(runs.bottom[taken] - runs.top[taken], _LEVEL))
 
 
 def curve_of(runs: Runs, path: NDArray[np.int64], pen: float) -> Curve:
@@ -123,7 +123,8 @@ def _leading(curve: Curve, px_mm: float) -> tuple[Curve, Pulse | None]:
         abs(sill[0] - sill[1]) < 2 * _LEVEL_MM * px_mm
         and max(abs(edge - top) for edge in lintel) < 3 * _LEVEL_MM * px_mm
     )
-    foot = _foot(curve, int(up[0]), int(down[-1]), sill, px_mm)
+    pen = float(np.median((curve.bottom - curve.top)[up[-1] + 1 : down[0]]))
+    foot = _foot(curve, int(up[0]), int(down[-1]), sill, pen, px_mm)
     fits = (
         _PULSE_MM[0] <= (foot - top) / px_mm <= _PULSE_MM[1] and _PULSE_WIDE_MM[0] <= wide / px_mm <= _PULSE_WIDE_MM[1]
     )
@@ -134,11 +135,10 @@ def _leading(curve: Curve, px_mm: float) -> tuple[Curve, Pulse | None]:
     )
 
 
-def _foot(curve: Curve, up: int, down: int, sill: list[float], px_mm: float) -> float:
+def _foot(curve: Curve, up: int, down: int, sill: list[float], pen: float, px_mm: float) -> float:
     """Return the level beside the pulse; where there is none, the lower end of its sides less half the pen."""
     near = round(0.7 * px_mm)
     beside = np.concatenate((curve.y[max(up - near, 0) : max(up - 1, 0)], curve.y[down + 2 : down + 2 + near]))
-    pen = float(np.nanmedian(curve.bottom - curve.top))
     low = float(np.mean(sill)) - pen / 2
     beside = beside[np.abs(beside - low) < _LEVEL_MM * px_mm]
     return float(np.median(beside)) if beside.size >= 2 else low
