@@ -32,7 +32,7 @@ class _Bar:
     odds: float
 
 
-SAME_MOMENT, SAME_MINUTE, SAME_HOUR = _Bar(0.96, 0.33), _Bar(0.97, 0.2), _Bar(0.985, 0.2)
+SAME_MOMENT, SAME_MINUTE, SAME_HOUR = _Bar(0.96, 0.4), _Bar(0.97, 0.2), _Bar(0.985, 0.2)
 """By how well the times agree. Short of it, and not another recording for certain, nobody knows."""
 
 
