@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from config.base import Strict
-from domain.finding import Mode
+from domain.mode import Mode
 
 
 class ModelBundle(Strict):

@@ -7,7 +7,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.finding import Mode, Output
+from domain.finding import Output
+from domain.mode import Mode
 from domain.scores import Ints, Words
 
 

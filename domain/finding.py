@@ -7,6 +7,7 @@ from enum import IntEnum, StrEnum
 from domain.context import Context, context_of
 from domain.ecg import Ecg, Picture
 from domain.explanation import Explanation
+from domain.mode import Mode
 from domain.reason import Reason
 
 
@@ -22,14 +23,6 @@ class Status(StrEnum):
 
     STAND_IN = "stand-in"
     SITE_VALIDATED = "site-validated"
-
-
-class Mode(StrEnum):
-    """What may follow from what a model says."""
-
-    ALERT = "alert"  # it is reported, and where it is critical a person is alerted
-    REPORT = "report"  # it is reported to the EHR, and alerts nobody
-    SHADOW = "shadow"  # it is kept for comparison, and nobody is told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,16 +6,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from config.schema import Settings
-from delivery.alerting.notices import test as test_of
-from delivery.alerting.write import outgoing
-from domain.alert import Alert, Happened
 from domain.errors import Problem
 from ecgd.terminal import DEFAULT, INVALID, USAGE, WANTING, Config, end, settings_of
+
+if TYPE_CHECKING:  # numpy is loaded by who reads findings, not by every command
+    from domain.alert import Alert
 
 app = typer.Typer(no_args_is_help=True, help="Alerts: list, show, acknowledge, test.")
 Json = Annotated[bool, typer.Option("--json")]
@@ -68,6 +68,8 @@ def try_routes(
     config: Config = DEFAULT,
 ) -> None:
     """Send a word about no patient to every channel of a route, through the running service; exit 1 if one fails."""
+    from delivery.alerting.notices import test as test_of
+    from delivery.alerting.write import outgoing
     from ecgd.app import now
     from store.outbox import Outbox
 
@@ -105,8 +107,10 @@ def _await(alerts: Any, keys: dict[str, str], wait_s: float) -> dict[str, str]:
         time.sleep(0.2)
 
 
-def in_a_line(alert: Alert) -> str:
+def in_a_line(alert: "Alert") -> str:
     """Number, when, what, where and how it stands; no patient."""
+    from domain.alert import Happened
+
     raised = alert.raised
     told = sum(one.what is Happened.DELIVERED for one in alert.events)
     state = alert.closed.value if alert.closed else "acknowledged" if alert.acknowledged else "open"
@@ -116,7 +120,7 @@ def in_a_line(alert: Alert) -> str:
     )
 
 
-def in_full(alert: Alert) -> Iterator[str]:
+def in_full(alert: "Alert") -> Iterator[str]:
     """The line, and a line an event."""
     yield in_a_line(alert)
     for one in alert.events:
@@ -124,7 +128,7 @@ def in_full(alert: Alert) -> Iterator[str]:
         yield f"  {one.at:%Y-%m-%d %H:%M:%S} UTC  {one.what.value}  {rest}"
 
 
-def _facts(alert: Alert) -> dict[str, Any]:
+def _facts(alert: "Alert") -> dict[str, Any]:
     facts = asdict(alert)
     facts["raised"] = {name: value for name, value in facts["raised"].items() if name not in ("person", "said")}
     return facts

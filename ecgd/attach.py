@@ -5,9 +5,7 @@ from typing import Annotated
 
 import typer
 
-from domain.ecg import Identifier
 from domain.errors import Problem
-from domain.seen import Attachment
 from ecgd.terminal import DEFAULT, INVALID, WANTING, Config, end, settings_of
 
 
@@ -20,6 +18,8 @@ def command(
     config: Config = DEFAULT,
 ) -> None:
     """Say whose an ECG is that came without a patient; its result is sent anew and the old one marked."""
+    from domain.ecg import Identifier
+    from domain.seen import Attachment
     from ecgd.app import now
     from ecgd.operate import opened
     from ecgd.whose import attached

@@ -13,7 +13,8 @@ from config.schema import ModelBundle, Settings, Tls
 from config.secrets import file_of, is_elsewhere, read_secret, secrets_of
 from delivery.alerting.link import key_of
 from domain.errors import Problem
-from domain.finding import Mode, Status
+from domain.finding import Status
+from domain.mode import Mode
 from ecgd import check_destinations
 
 _EXPIRY_WARNING = timedelta(days=30)

@@ -1,5 +1,6 @@
 """The command line. Exit codes: 0 done, 1 found wanting, 2 usage, 3 input refused, 4 configuration invalid."""
 
+import getpass
 import json
 import signal
 import sys
@@ -14,11 +15,10 @@ import typer
 from domain.errors import Problem, Rejected
 from ecgd import alerts as alerting
 from ecgd import attach as attaching
-from ecgd import compare as comparing
 from ecgd import configuration as configuring
 from ecgd import evaluate as evaluation
 from ecgd import explain as explanation
-from ecgd import retract as retracting
+from ecgd import models as modelling
 from ecgd import simulate as simulation
 from ecgd import thresholds as tuning
 from ecgd import train as training
@@ -197,6 +197,30 @@ def reconcile(config: Config = DEFAULT, as_json: Annotated[bool, typer.Option("-
 
 
 @app.command()
+def retract(
+    arrival: Annotated[int, typer.Argument(help="The arrival's number; `ecgd status` and the result name it.")],
+    reason: Annotated[str, typer.Option(help="Why, in a line for the clinicians who read the result.")],
+    part: Annotated[int, typer.Option(min=0, help="Which ECG of an arrival that holds several; 0 is all.")] = 0,
+    by: Annotated[str, typer.Option(help="Who says so; by default who is logged in.")] = "",
+    config: Config = DEFAULT,
+) -> None:
+    """Take a result back: entered in error wherever it went, its alerts closed, and who was alerted is told."""
+    from domain.seen import Retraction
+    from ecgd import retract as retracting
+    from ecgd.app import now
+
+    settings = settings_of(config)
+    said = Retraction(arrival_id=arrival, part=part, by=by or getpass.getuser(), why=reason.strip())
+    if not said.why:
+        end(WANTING, "say why with --reason")
+    with _store(config) as database:
+        why_not = retracting.retract(database, settings, said, now)
+    if why_not:
+        end(WANTING, why_not)
+    print(f"arrival {arrival}: retracted by {said.by}; every destination it was sent to is told")
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Where the files it makes go.")] = Path("demo-out"),
 ) -> None:
@@ -221,9 +245,8 @@ def _store(config: Path) -> Iterator[Any]:
 app.add_typer(alerting.app, name="alerts")
 app.add_typer(tuning.app, name="thresholds")
 app.add_typer(configuring.config, name="config")
-app.add_typer(comparing.models, name="models")
+app.add_typer(modelling.models, name="models")
 app.command("attach")(attaching.command)
-app.command("retract")(retracting.command)
 app.command("evaluate")(evaluation.evaluate)
 app.command("explain")(explanation.command)
 app.command("train")(training.train)

@@ -3,16 +3,16 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from config.schema import ModelBundle, Settings
-from domain.context import context_of
-from domain.ecg import LEADS, Ecg
-from domain.explanation import LeadHeat
-from domain.finding import Abstention, Assessment, Score
 from ecgd.terminal import DEFAULT, REFUSED, USAGE, WANTING, Config, File, end, settings_or_defaults, starting
+
+if TYPE_CHECKING:  # numpy is loaded by who explains, not by every command
+    from domain.ecg import Ecg
+    from domain.finding import Abstention, Assessment, Score
 
 
 def command(
@@ -24,6 +24,8 @@ def command(
 ) -> None:
     """Draw where a model looked on an ECG, and print its score as JSON; an abstention ends with 3 and no drawing."""
     from adapters import paper
+    from domain.context import context_of
+    from domain.finding import Abstention
     from ecgd import byhand, drawings
     from inference.decide import assess
 
@@ -59,7 +61,7 @@ def _bundle(model: str, settings: Settings) -> Path:
     return Path(known[model])
 
 
-def _answer(ecg: Ecg, path: Path, settings: Settings) -> Score | Abstention:
+def _answer(ecg: "Ecg", path: Path, settings: Settings) -> "Score | Abstention":
     from inference.scorer import Scorer
 
     models = settings.models.only(ModelBundle(path=path)).model_copy(update={"explain": True})
@@ -67,7 +69,9 @@ def _answer(ecg: Ecg, path: Path, settings: Settings) -> Score | Abstention:
     return answer
 
 
-def _told(assessment: Assessment) -> dict[str, Any]:
+def _told(assessment: "Assessment") -> dict[str, Any]:
+    from domain.ecg import LEADS
+    from domain.explanation import LeadHeat
     from ecgd import facts
 
     explanation = assessment.score.explanation

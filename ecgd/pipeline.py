@@ -16,7 +16,8 @@ from domain.arrival import Arrival, Format
 from domain.census import Movement
 from domain.ecg import Ecg
 from domain.errors import Rejected
-from domain.finding import Abstention, Finding, Mode, Score
+from domain.finding import Abstention, Finding, Score
+from domain.mode import Mode
 from domain.outcome import Outcome, Settlement
 from domain.outgoing import Outgoing
 from domain.reason import Reason

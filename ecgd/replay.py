@@ -10,7 +10,8 @@ import numpy as np
 
 from config.blocks import differences
 from config.thresholds import Thresholds, like
-from domain.finding import Mode, Output
+from domain.finding import Output
+from domain.mode import Mode
 from domain.scores import Scores
 from inference import effect, proposal
 from inference.decide import thresholds_sha256

@@ -1,23 +1,18 @@
 """Taking results back: by the sender's word (OBX-11 D or W), or a person's (``ecgd retract``)."""
 
-import getpass
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated
-
-import typer
 
 from adapters.identity import other_order, seen_of
 from config.schema import Settings
 from delivery.superseded import retracting
-from domain.errors import Problem, Rejected
+from domain.errors import Rejected
 from domain.outgoing import Outgoing
 from domain.report import Report
 from domain.seen import Past, Retraction, Sighting
 from ecgd.census import People
 from ecgd.doors import Memory, owner
-from ecgd.terminal import DEFAULT, INVALID, WANTING, Config, end, settings_of
 from store.database import Database
 from store.memory import Memory as Store
 from store.record import take_back
@@ -76,28 +71,3 @@ def retract(database: Database, settings: Settings, said: Retraction, clock: Cal
     retracted = {one.key: _of(one, said.by, said.why) for one in standing}
     take_back(database, retracted, told(retracted, memory, settings), clock())
     return None
-
-
-def command(
-    arrival: Annotated[int, typer.Argument(help="The arrival's number; `ecgd status` and the result name it.")],
-    reason: Annotated[str, typer.Option(help="Why, in a line for the clinicians who read the result.")],
-    part: Annotated[int, typer.Option(min=0, help="Which ECG of an arrival that holds several; 0 is all.")] = 0,
-    by: Annotated[str, typer.Option(help="Who says so; by default who is logged in.")] = "",
-    config: Config = DEFAULT,
-) -> None:
-    """Take a result back: entered in error wherever it went, its alerts closed, and who was alerted is told."""
-    from ecgd.app import now
-    from ecgd.operate import opened
-
-    settings = settings_of(config)
-    said = Retraction(arrival_id=arrival, part=part, by=by or getpass.getuser(), why=reason.strip())
-    if not said.why:
-        end(WANTING, "say why with --reason")
-    try:
-        with opened(settings) as database:
-            why_not = retract(database, settings, said, now)
-    except Problem as error:
-        end(INVALID, f"the store cannot be used: {error.detail or error.reason}")
-    if why_not:
-        end(WANTING, why_not)
-    print(f"arrival {arrival}: retracted by {said.by}; every destination it was sent to is told")

@@ -8,7 +8,8 @@ from datetime import datetime
 from config.thresholds import Thresholds
 from domain.context import Context, Earlier, context_of
 from domain.ecg import Ecg
-from domain.finding import Abstention, Assessment, Finding, Mode, Score, Severity
+from domain.finding import Abstention, Assessment, Finding, Score, Severity
+from domain.mode import Mode
 from inference.levels import step_of
 
 

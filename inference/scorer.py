@@ -10,7 +10,8 @@ from config.schema import ModelBundle, Models
 from domain.ecg import Defect, Ecg
 from domain.errors import Permanent
 from domain.explanation import Explanation
-from domain.finding import Abstention, Mode, Output, Score, Status
+from domain.finding import Abstention, Output, Score, Status
+from domain.mode import Mode
 from domain.reason import Reason
 from inference import bundle as bundles
 from inference.bundle import Bundle

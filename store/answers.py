@@ -8,7 +8,8 @@ import numpy as np
 import sqlalchemy as sa
 
 from domain.answers import Answers, Kept
-from domain.finding import Mode, Output, Severity
+from domain.finding import Output, Severity
+from domain.mode import Mode
 from domain.scores import Words
 from store.database import Database
 from store.scores import AT_ONCE

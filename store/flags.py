@@ -12,8 +12,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from domain.alert import Risk
 from domain.census import departures
 from domain.ecg import Identifier
-from domain.finding import Mode, Output, Severity, Status
+from domain.finding import Output, Severity, Status
 from domain.flag import Evidence, Flag, Over, State
+from domain.mode import Mode
 from domain.outgoing import Outgoing
 from store.census import group, visits
 from store.database import Database

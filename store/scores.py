@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from domain.context import Context, Earlier
-from domain.finding import Assessment, Finding, Mode, Output
+from domain.finding import Assessment, Finding, Output
+from domain.mode import Mode
 from domain.person import person_key
 from domain.scores import Scores, Words
 from store.database import Database

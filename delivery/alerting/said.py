@@ -8,7 +8,8 @@ from delivery import narrative
 from delivery.coding import WHAT
 from delivery.subject import known
 from domain.alert import Raised, risk_of
-from domain.finding import Assessment, Finding, Mode, Output, Status
+from domain.finding import Assessment, Finding, Output, Status
+from domain.mode import Mode
 from domain.person import person_key, record_numbers
 
 NOT_IDENTIFIED = "PATIENT NOT IDENTIFIED: ask at the unit that recorded the ECG."

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from config.load import load
 from domain.ecg import Identifier, Order, Patient
-from domain.finding import Assessment, Finding, Mode, Output, Score, Severity, Status
+from domain.finding import Assessment, Finding, Output, Score, Severity, Status
+from domain.mode import Mode
 from ecgd.cli import app
 from ecgd.operate import opened
 from inference import bundle

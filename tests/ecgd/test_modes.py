@@ -10,7 +10,8 @@ from config.schema import Reading, Settings, Thresholds
 from domain.alert import Risk
 from domain.arrival import Arrival, Format
 from domain.context import Earlier, context_of
-from domain.finding import Abstention, Mode, Output, Score, Severity, Status
+from domain.finding import Abstention, Output, Score, Severity, Status
+from domain.mode import Mode
 from domain.outcome import Outcome, Settlement
 from domain.reason import Reason
 from ecgd.pipeline import process

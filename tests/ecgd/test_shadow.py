@@ -11,7 +11,8 @@ from adapters.paper import draw
 from config.schema import Models
 from domain.ecg import Ecg, Origin
 from domain.errors import Permanent
-from domain.finding import Abstention, Mode, Output, Score, Status
+from domain.finding import Abstention, Output, Score, Status
+from domain.mode import Mode
 from domain.reason import Reason
 from ecgd.shadow import FIRST_WAIT_S, HUNG_S, Shadows
 from inference.bundle import STAND_INS

@@ -12,7 +12,8 @@ import yaml
 from config.schema import Models
 from domain.ecg import LEADS, Defect
 from domain.errors import Permanent
-from domain.finding import Abstention, Mode, Output, Score, Status
+from domain.finding import Abstention, Output, Score, Status
+from domain.mode import Mode
 from domain.reason import Reason
 from inference import choice, recording
 from inference.arrestnet import ArrestNet

@@ -1,7 +1,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from domain.finding import Assessment, Mode, Output, Score, Severity
+from domain.finding import Assessment, Output, Score, Severity
+from domain.mode import Mode
 from store.answers import kept, of_bundle
 from tests.store.values import MODEL, RECEIVED, arrival, finding, scored
 

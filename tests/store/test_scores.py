@@ -3,7 +3,8 @@ from datetime import timedelta
 
 import numpy as np
 
-from domain.finding import Assessment, Mode, Output, Score, Severity
+from domain.finding import Assessment, Output, Score, Severity
+from domain.mode import Mode
 from domain.person import person_key
 from store.scores import earlier, read, span
 from tests.store.values import MODEL, RECEIVED, arrival, finding, scored
