@@ -1,4 +1,4 @@
-"""SIGKILL any role at any instant: nothing acknowledged is lost, nothing arrives twice.
+"""SIGKILL any role at any instant: nothing acknowledged is lost, nothing arrives twice, also of what has two doors.
 
 ``ECGD_KILL_ROUNDS`` rounds (1, in the gate 20) from ``ECGD_KILL_SEED``; a round's seed is in its test's name.
 """
@@ -19,6 +19,7 @@ from tests.flow.received import findings, whole_and_once
 ROUNDS = int(os.environ.get("ECGD_KILL_ROUNDS", "1"))
 FIRST = int(os.environ.get("ECGD_KILL_SEED") or random.SystemRandom().randrange(1_000_000))
 ECGS = 200
+COPIES = 20  # of the objects, as messages at the same time: whichever is first is scored, the other is the same ECG
 KILLS = {"listen": 4, "work": 1, "work#2": 1, "deliver": 3}
 LIVES_S = {"listen": 1.5, "work": 8.0, "work#2": 8.0, "deliver": 5.0}
 SETTINGS = {
@@ -33,13 +34,14 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def sents():
-    """Payloads by door: 120 objects, 60 messages, 20 files; 200 different patients and signals."""
+    """Payloads by door: 120 objects, 60 messages, 20 files; 200 different patients and signals; and the copies."""
     small = partial(map, partial(ecgs.dicom, seconds=5.0))
     return {
         "dicom": [list(small(range(0, 60))), list(small(range(60, 120)))],
         "hl7": [
             list(map(partial(ecgs.oru_na, seconds=5.0), range(120, 170))),
             list(map(ecgs.oru_pdf, range(170, 180))),
+            list(map(partial(ecgs.oru_na, seconds=5.0), range(0, COPIES))),
         ],
         "folder": [[*small(range(180, 195)), *map(ecgs.pdf, range(195, ECGS))]],
     }
@@ -66,6 +68,7 @@ def test_what_was_acknowledged_arrives_once_whoever_is_killed_whenever(seed, sen
         code, facts = until(lambda: ecgd.settled(), 60, "nothing waiting", every_s=1)
         assert code == 0, facts
         whole_and_once(ehr.resources(), ECGS)
+        assert facts["totals"]["job_reasons"] == {"same_ecg": COPIES}
         assert ecgd.refused() == []
         with capsys.disabled():
             took = time.monotonic() - began
