@@ -46,7 +46,7 @@ from inference.bundle import write_bundle
 from inference.crops import PREPROCESSING_VERSION as CROPS_VERSION
 from inference.ecg12net import CROP, LEADS, ECG12Net, LeadBlock
 from inference.eianet import EIANet
-from inference.explain import InputTimesGradient
+from inference.gradient import InputTimesGradient, written_down
 from inference.picture import PREPROCESSING_VERSION as PICTURE_VERSION
 from inference.scorer import Scorer
 from simulator.sample import real_dicom
@@ -87,19 +87,6 @@ class Compiled(TorchBackend):
     def __init__(self, network: nn.Module) -> None:
         super().__init__(torch.compile(network, dynamic=False))  # type: ignore[arg-type]
         self.name = "torch-compile-cpu"
-
-
-class Looked:
-    """The backward pass that tells where ECG12Net looked, beside its score."""
-
-    name = "explanation, torch"
-
-    def __init__(self, network: nn.Module) -> None:
-        self._pass = InputTimesGradient(network)
-
-    def __call__(self, *inputs: Array) -> tuple[Array, ...]:
-        """One map."""
-        return (self._pass(*inputs),)
 
 
 @dataclass
@@ -225,7 +212,7 @@ def tried(build: Callable[[], Backend], example: tuple[Array, ...]) -> Backend |
     return backend
 
 
-def named(backend: TorchBackend, name: str) -> Backend:
+def named(backend: Backend, name: str) -> Backend:
     backend.name = name
     return backend
 
@@ -237,7 +224,11 @@ def measure(case: Case, limit: Limit, rounds: int, threads: int, compiled: bool)
     case.flops = counter.get_total_flops()
     running = backends(case, threads, compiled)
     if isinstance(network, ECG12Net):
-        running.append(Looked(network))
+        moved, tensors = InputTimesGradient(network), tuple(map(torch.from_numpy, case.example))
+        running.append(named(TorchBackend(moved), "explanation, torch"))
+        running.append(
+            named(OpenVinoBackend(written_down(moved, tensors), case.example, threads), "explanation, OpenVINO")
+        )
     for backend in running:
         if backend.name.startswith(("torch", "openvino", "cuda")) and "loop" not in backend.name:  # other weights
             case.apart[backend.name] = difference(backend, running[0], [case.example])

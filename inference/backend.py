@@ -6,7 +6,8 @@ The networks' own files know nothing of this; later backends (a Triton server th
 import logging
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any, Literal, Protocol
 
@@ -150,7 +151,31 @@ def _converted(ov: Any, network: nn.Module, example: tuple[Array, ...]) -> Any:
         warnings.simplefilter("ignore", DeprecationWarning)  # torch.jit.trace: the export path warns no less
         traced = torch.jit.trace(network, tensors, check_trace=False)  # type: ignore[no-untyped-call]
         traced = torch.jit.freeze(traced)  # folds what is constant: half the nodes, half the time to convert
-        return ov.convert_model(traced, example_input=tensors, input=[tuple(t.shape) for t in tensors])
+        with _converting(ov):
+            return ov.convert_model(traced, example_input=tensors, input=[tuple(t.shape) for t in tensors])
+
+
+@contextmanager
+def _converting(ov: Any) -> Iterator[None]:
+    """Keep logging, and make OpenVINO's failures, which have no class in common, a ``RuntimeError`` in a line.
+
+    It lets nothing below ERROR be logged while it converts, and after a failure never again.
+    """
+    root, known = logging.getLogger(), ov.frontend
+    level, filters, handlers = root.level, list(root.filters), list(root.handlers)
+    try:
+        yield
+    except (
+        known.GeneralFailure,
+        known.InitializationFailure,
+        known.NotImplementedFailure,
+        known.OpConversionFailure,
+        known.OpValidationFailure,
+    ) as error:
+        raise RuntimeError(f"OpenVINO cannot take the network: {str(error).strip().splitlines()[-1]}") from error
+    finally:
+        root.setLevel(level)
+        root.filters[:], root.handlers[:] = filters, handlers
 
 
 def difference(backend: Backend, reference: Backend, examples: Examples) -> float:
@@ -163,8 +188,21 @@ def difference(backend: Backend, reference: Backend, examples: Examples) -> floa
     return worst
 
 
+def difference_of_greatest(backend: Backend, reference: Backend, examples: Examples) -> float:
+    """The worst of all outputs over all examples, each by its greatest: of maps, whose scale says nothing."""
+    worst = 0.0
+    for example in examples:
+        for got, want in zip(backend(*example), reference(*example), strict=True):
+            apart = float(np.max(np.abs(got - want)) / (np.max(np.abs(want)) or 1))
+            worst = max(worst, apart if np.isfinite(apart) else float("inf"))
+    return worst
+
+
 def first_that_agrees(
-    candidates: Sequence[Callable[[], Backend]], reference: Backend, examples: Examples
+    candidates: Sequence[Callable[[], Backend]],
+    reference: Backend,
+    examples: Examples,
+    difference: Callable[[Backend, Backend, Examples], float] = difference,
 ) -> tuple[Backend, float]:
     """Build the candidates, fastest first, until one is within ``BOUND`` of ``reference``; returns it and how far off.
 

@@ -12,10 +12,12 @@ from inference.backend import (
     CudaGraphBackend,
     OpenVinoBackend,
     TorchBackend,
+    difference_of_greatest,
     first_that_agrees,
     openvino_available,
 )
 from inference.bundle import Bundle
+from inference.gradient import InputTimesGradient, written_down
 from inference.models import Model
 
 
@@ -28,9 +30,15 @@ def choose(bundle: Bundle, model: Model, settings: Models, threads: int) -> tupl
     return first_that_agrees(_candidates(bundle, model, settings, threads), reference, model.examples())
 
 
-def device(settings: Models) -> str:
-    """Where the configuration lets torch compute: ``cuda`` or ``cpu``."""
-    return "cuda" if _use_cuda(settings) else "cpu"
+def choose_moved(bundle: Bundle, model: Model, settings: Models, threads: int) -> Backend:
+    """What tells how far each sample moved the model's output; autograd where nothing faster agrees with it."""
+    moved, example = InputTimesGradient(bundle.network()), model.example()
+    candidates: list[Callable[[], Backend]] = [lambda: TorchBackend(moved, "cuda" if _use_cuda(settings) else "cpu")]
+    if not _use_cuda(settings) and _use_openvino(settings):
+        tensors = tuple(map(torch.from_numpy, example))
+        candidates.insert(0, lambda: OpenVinoBackend(written_down(moved, tensors), example, threads))
+    reference = TorchBackend(InputTimesGradient(bundle.network()))
+    return first_that_agrees(candidates, reference, model.examples(), difference_of_greatest)[0]
 
 
 def _candidates(bundle: Bundle, model: Model, settings: Models, threads: int) -> list[Callable[[], Backend]]:

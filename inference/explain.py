@@ -7,8 +7,8 @@ same up to a constant).
     EIANet, ArrestNet   heat_p = ReLU(w . a_p)                          towards arrest
 
 A place of ECG12Net's last maps sees nearly the whole crop, and its map, as exact as it may be, does not lie on the wave
-that made it hot. What each sample moved is told by one backward pass (input x gradient: Shrikumar et al. 2016,
-arXiv 1605.01713), the input being a crop about its lead's median:
+that made it hot. What each sample moved is told by one backward pass (``inference.gradient``), the input being a crop
+about its lead's median:
 
     ECG12Net            moved_lt = x_lt d(potassium) / d(x_lt)          mmol/L, over 40 ms
                         heat_lt = ReLU(+-moved_lt)                      upwards where the estimate is 4.2 or above
@@ -18,17 +18,16 @@ A cell of EIANet's map is a blur: the centre of its receptive field, where it is
 only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
-from torch import nn
 
 from domain.ecg import LEADS, RATE_HZ, Ecg
 from domain.explanation import SHOWN, Direction, Explanation, LeadHeat, PictureHeat
+from inference.backend import Backend
 from inference.bundle import Bundle
 from inference.crops import starts
 from inference.ecg12net import CROP
@@ -60,14 +59,14 @@ class Explainer(Protocol):
         """From what the network was fed and what it answered; ``None`` when that is not finite."""
 
 
-def explainer_of(bundle: Bundle, device: str = "cpu") -> Explainer:
-    """The explainer of a bundle's network; one that needs a backward pass runs it on ``device``."""
+def explainer_of(bundle: Bundle, moved: Callable[[], Backend]) -> Explainer:
+    """The explainer of a bundle's network; ``moved`` builds what runs its backward pass, where it needs one."""
     architecture = bundle.facts.architecture
     if isinstance(architecture, EiaNetArchitecture):
         return _OnPicture((architecture.input_height, architecture.input_width))
     if isinstance(architecture, ArrestNetArchitecture):
         return _OnRecording()
-    return _OnLeads(architecture, InputTimesGradient(bundle.network(), device))
+    return _OnLeads(architecture, moved())
 
 
 class _OnPicture:
@@ -86,31 +85,16 @@ class _OnRecording:
 
 
 class _OnLeads:
-    def __init__(self, architecture: Ecg12NetArchitecture, moved: "InputTimesGradient") -> None:
+    def __init__(self, architecture: Ecg12NetArchitecture, moved: Backend) -> None:
         self._crops, self._moved = architecture.crops, moved
 
     def __call__(self, ecg: Ecg, inputs: tuple[Array, ...], outputs: tuple[Array, ...]) -> Explanation | None:
         estimates, _, attention = outputs
-        moved = self._moved(*inputs)
+        (moved,) = self._moved(*inputs)
         if not all(np.isfinite(values).all() for values in (estimates, attention, moved)):
             return None
         at = starts(ecg.signal, self._crops)
         return lead_heat(at, ecg.signal.shape[1], float(estimates.mean()), attention, moved)
-
-
-class InputTimesGradient:
-    """What each value of a network's first input moved its first output, to first order about 0."""
-
-    def __init__(self, network: nn.Module, device: str = "cpu") -> None:
-        self._device = torch.device(device)
-        self._network = network.to(self._device).requires_grad_(False)
-
-    def __call__(self, *inputs: Array) -> Array:
-        """The first input's shape, in the output's unit; each row of a batch by its own output."""
-        first, *others = (torch.from_numpy(array).to(self._device) for array in inputs)
-        first.requires_grad_(True)
-        (gradient,) = torch.autograd.grad(self._network(first, *others)[0].sum(), first)
-        return (first.detach() * gradient).float().cpu().numpy()
 
 
 def picture_heat(heat: Array, looked_at: tuple[int, ...], picture: tuple[int, ...]) -> PictureHeat:

@@ -3,6 +3,7 @@
 import math
 import os
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -16,7 +17,7 @@ from domain.reason import Reason
 from inference import bundle as bundles
 from inference.bundle import Bundle
 from inference.calibration import probability
-from inference.choice import choose, device
+from inference.choice import choose, choose_moved
 from inference.crops import Unscorable
 from inference.ecg12net import RANGE, censor
 from inference.explain import explainer_of
@@ -71,8 +72,9 @@ class _Resident:
     def __init__(self, bundle: Bundle, mode: Mode, settings: Models, threads: int) -> None:
         self._bundle = bundle
         drawn = settings.explain and mode is not Mode.SHADOW  # nobody would see it
-        self._explain = explainer_of(bundle, device(settings)) if drawn else None
         self._model: Model = model_of(bundle.facts.architecture)
+        moved = partial(choose_moved, bundle, self._model, settings, threads)
+        self._explain = explainer_of(bundle, moved) if drawn else None
         self._backend, difference = choose(bundle, self._model, settings, threads)
         self.facts = ModelFacts(
             name=bundle.facts.name,

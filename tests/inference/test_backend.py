@@ -1,3 +1,4 @@
+import logging
 import subprocess
 import sys
 
@@ -149,3 +150,17 @@ print(seen, telemetry_utils.tm.__name__)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.split("\n")[-2] == "[] openvino.tools.ovc.telemetry_stub"
     assert list(tmp_path.iterdir()) == []
+
+
+class _Strange(torch.nn.Module):
+    def forward(self, x):
+        return (torch.linalg.eigvals(x).real,)
+
+
+@needs_openvino
+def test_a_network_that_openvino_cannot_take_does_not_silence_the_service():
+    root = logging.getLogger()
+    level, filters, handlers = root.level, list(root.filters), list(root.handlers)
+    with pytest.raises(RuntimeError, match=r"OpenVINO cannot take the network: .*eigvals"):
+        OpenVinoBackend(_Strange().eval(), (np.eye(3, dtype=np.float32),), threads=1)
+    assert (root.level, root.filters, root.handlers) == (level, filters, handlers)
