@@ -1,51 +1,125 @@
-"""What each sample moved, as a network of its own, so that every backend can run it and not torch's autograd alone.
+"""How far each sample moved ECG12Net's estimate, as a network of its own: what runs the score runs this as well.
 
-    moved = x d(output_0) / d(x)                    input x gradient: Shrikumar et al. 2016, arXiv 1605.01713
+    moved = x d(estimate) / d(x)                    input x gradient: Shrikumar et al. 2016, arXiv 1605.01713
 
-Autograd's steps are written down once (``make_fx``) in operations that networks are made of, for runtimes that know no
-backward ones. The gradient by a convolution's input is a convolution with the transposed kernel (Dumoulin and Visin
-2016, arXiv 1603.07285, section 4).
+The chain rule is written out step by step beside ``inference.ecg12net``, for runtimes that know no backward pass. The
+gradient by a convolution's input is a convolution with the kernel turned round (Dumoulin and Visin 2016, arXiv
+1603.07285, section 4), zeros set between at a stride: a transposed one, with groups and an output padding, OpenVINO
+2026.1 gets wrong by a fifth.
 """
 
-from collections.abc import Callable, Sequence
 from copy import deepcopy
-from typing import Any
+from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch._decomp import get_decompositions
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-_aten = torch.ops.aten
+from inference.ecg12net import LEADS, RANGE, STEPS, ECG12Net, LeadBlock, Unit, join
 
 
-class InputTimesGradient(nn.Module):
-    """The first input's shape, in the first output's unit; each row of a batch by its own output. Holds a copy."""
+class Moved(nn.Module):
+    """Crops ``[N, 12, 1024]`` in mV and EMPs ``[N, 8]`` -> mmol/L ``[N, 12, 1024]``; works on a copy of the network."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: ECG12Net) -> None:
         super().__init__()
         self.network = folded(network)
+        self.block = _Backwards(self.network.block)
+        self.eval()
 
-    def forward(self, first: Tensor, *others: Tensor) -> tuple[Tensor]:
-        """To first order about 0; runs autograd also where the caller has shut it off."""
-        with torch.inference_mode(False), torch.enable_grad():
-            x = first.clone().requires_grad_(True)
-            (gradient,) = torch.autograd.grad(self.network(x, *(other.clone() for other in others))[0].sum(), x)
-        return (x.detach() * gradient,)
+    def forward(self, crops: Tensor, emps: Tensor | None = None) -> tuple[Tensor]:
+        """To first order about 0."""
+        shared = self.network.shared
+        x = crops.flatten(0, 1).unsqueeze(1) if shared else crops
+        top, kept = self.block.up(x)
+        features = torch.unflatten(top.mean(2), *((0, (-1, LEADS)) if shared else (1, (LEADS, -1))))
+        gradient = self._by_features(features, emps).flatten(*((0, 1) if shared else (1, 2)))
+        down = self.block.down(gradient.unsqueeze(2) / top.shape[2], top, kept)
+        return (crops * down.view_as(crops),)
+
+    def _by_features(self, features: Tensor, emps: Tensor | None) -> Tensor:
+        """``[N, 12, features]`` -> the estimate's gradient by them, through each lead's output and the attention."""
+        head, attention, empnet = self.network.head, self.network.attention, self.network.empnet
+        leads = head(features)  # [N, 12, outputs]
+        hidden = attention.bn(torch.einsum("nlf,lfo->nlo", features, attention.reduce).flatten(1))
+        alpha = torch.softmax(attention.score(torch.unflatten(hidden.relu(), 1, (LEADS, 8))), dim=1)  # [N, 12, 1]
+        whole = (alpha * leads).sum(1, keepdim=True)  # [N, 1, outputs]
+        by_output = torch.ones_like(whole)
+        if self.network.ordinal:
+            on = torch.sigmoid(whole + empnet(emps).unsqueeze(1) if empnet is not None and emps is not None else whole)
+            by_output = (RANGE[1] - RANGE[0]) / STEPS * on * (1 - on)
+        by_alpha = (by_output * leads).sum(2, keepdim=True)  # [N, 12, 1]
+        by_score = alpha * (by_alpha - (alpha * by_alpha).sum(1, keepdim=True))  # the softmax's
+        by_hidden = torch.einsum("nlo,lfo->nlf", by_score, attention.score.weight).flatten(1)
+        by_hidden = torch.unflatten(_through(by_hidden, hidden) * _slope(attention.bn), 1, (LEADS, 8))
+        by_lead = torch.einsum("nlo,lfo->nlf", alpha * by_output, head.weight)
+        return by_lead + torch.einsum("nlo,lfo->nlf", by_hidden, attention.reduce)
 
 
-def written_down(moved: InputTimesGradient, example: Sequence[Tensor]) -> nn.Module:
-    """The same without autograd, for the example's shapes; ``NotImplementedError`` where a step is not known here."""
-    with torch.enable_grad():
-        graph = make_fx(moved, decomposition_table=_steps())(*(tensor.clone() for tensor in example))
-    graph.graph.eliminate_dead_code()
-    graph.recompile()
-    return graph.eval()
+class _Backwards(nn.Module):
+    """A lead block up, keeping what its ReLUs let through, and down again."""
+
+    def __init__(self, block: LeadBlock) -> None:
+        super().__init__()
+        self.block = block
+        self.stem = _Turned(block.stem)
+        self.units = nn.ModuleList(
+            nn.ModuleList(map(_Turned, (unit.grow, unit.look, unit.squeeze))) for _, unit in self._units()
+        )
+
+    def _units(self) -> list[tuple[bool, Unit]]:
+        """In order, and whether it is the first of its stage, whose input is pooled."""
+        stages = [cast(nn.ModuleList, stage) for stage in self.block.stages]
+        return [(not i, cast(Unit, unit)) for stage in stages for i, unit in enumerate(stage)]
+
+    def up(self, x: Tensor) -> tuple[Tensor, list[tuple[Tensor, ...]]]:
+        x = self.block.stem(self.block.enter(x))
+        kept: list[tuple[Tensor, ...]] = [(x,)]
+        for first, unit in self._units():
+            squeezed = unit.squeeze(x)
+            looked = unit.look(squeezed)
+            grown = unit.grow(looked)
+            kept.append((grown, looked, squeezed))
+            x = join([nn.functional.avg_pool1d(x, 2) if first else x, grown], self.block.groups)
+        return torch.relu(self.block.leave(x)), kept
+
+    def down(self, gradient: Tensor, top: Tensor, kept: list[tuple[Tensor, ...]]) -> Tensor:
+        gradient = _through(gradient, top) * _slope(self.block.leave).unsqueeze(1)
+        steps = list(zip(self._units(), self.units, kept[1:], strict=True))
+        for (first, _), turned, outputs in reversed(steps):
+            each = gradient.shape[1] // self.block.groups
+            new = outputs[0].shape[1] // self.block.groups
+            by_group = torch.unflatten(gradient, 1, (self.block.groups, each))
+            old, part = by_group[:, :, : each - new].flatten(1, 2), by_group[:, :, each - new :].flatten(1, 2)
+            for back, output in zip(cast(nn.ModuleList, turned), outputs, strict=True):
+                part = back(_through(part, output))
+            gradient = part + (old.repeat_interleave(2, dim=2) / 2 if first else old)
+        return self.stem(_through(gradient, kept[0][0])) * _slope(self.block.enter).unsqueeze(1)  # type: ignore[no-any-return]
 
 
-def folded(network: nn.Module) -> nn.Module:
-    """A copy with each batch norm that follows its convolution made part of it: two fifths less to run backwards."""
+class _Turned(nn.Module):
+    """From the gradient by a convolution's output to that by its input, whose length is the stride times the other."""
+
+    weight: Tensor
+
+    def __init__(self, part: nn.Sequential) -> None:
+        super().__init__()
+        convolution = cast(nn.Conv1d, part[0])
+        out, each, size = convolution.weight.shape
+        self.groups, self.stride = convolution.groups, convolution.stride[0]
+        self.padding = size - 1 - cast(int, convolution.padding[0])
+        weight = convolution.weight.reshape(self.groups, out // self.groups, each, size).transpose(1, 2).flip(3)
+        self.register_buffer("weight", weight.reshape(self.groups * each, out // self.groups, size))
+
+    def forward(self, gradient: Tensor) -> Tensor:
+        if self.stride > 1:
+            zeros = torch.zeros_like(gradient).unsqueeze(3).expand(-1, -1, -1, self.stride - 1)
+            gradient = torch.cat([gradient.unsqueeze(3), zeros], dim=3).flatten(2)
+        return nn.functional.conv1d(gradient, self.weight, padding=self.padding, groups=self.groups)
+
+
+def folded(network: ECG12Net) -> ECG12Net:
+    """A copy with each batch norm that follows its convolution made part of it: less to run in either direction."""
     network = deepcopy(network).eval().requires_grad_(False)
     for part in network.modules():
         match list(part.children()):
@@ -54,62 +128,10 @@ def folded(network: nn.Module) -> nn.Module:
     return network.requires_grad_(False)
 
 
-def _steps() -> dict[Any, Callable[..., Any]]:
-    known = (_aten.native_batch_norm, _aten.native_batch_norm_backward, _aten.sigmoid_backward)
-    softmax = (_aten._softmax, _aten._softmax_backward_data)
-    return {
-        **get_decompositions([*known, *softmax]),
-        _aten.convolution_backward.default: _convolution_backward,
-        _aten.avg_pool2d_backward.default: _avg_pool2d_backward,
-        _aten.threshold_backward.default: lambda gradient, x, least: _aten.where.ScalarOther(x > least, gradient, 0),
-        _aten.detach.default: lambda x: x.view_as(x),
-        _aten._to_copy.default: _copied,
-        _aten._unsafe_view.default: lambda x, shape: x.reshape(shape),
-    }
+def _through(gradient: Tensor, output: Tensor) -> Tensor:
+    """A ReLU lets the gradient through where it let the value through."""
+    return gradient * (output > 0)
 
 
-def _copied(x: Tensor, **wanted: Any) -> Tensor:
-    """Runtimes need no copy of what is float32 already, and tell what was known by a choice."""
-    if wanted.get("dtype", x.dtype) is not torch.float32 or x.dtype not in (torch.float32, torch.bool):
-        raise NotImplementedError("only copies to float32")
-    return torch.where(x, 1.0, 0.0) if x.dtype is torch.bool else x.view_as(x)
-
-
-def _convolution_backward(
-    gradient: Tensor,
-    x: Tensor,
-    weight: Tensor,
-    bias_sizes: Sequence[int] | None,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    transposed: bool,
-    output_padding: Sequence[int],
-    groups: int,
-    wanted: Sequence[bool],
-) -> tuple[Tensor, None, None]:
-    """Along one axis, by the input alone: the kernel turned round over the gradient, zeros between at a stride.
-
-    Not as a transposed convolution: OpenVINO 2025's with groups and an output padding is wrong by a fifth.
-    """
-    if transposed or list(wanted) != [True, False, False] or len(stride) != 1:
-        raise NotImplementedError("only the gradient of a plain convolution along one axis, by its input")
-    out, each, size = weight.shape
-    turned = weight.reshape(groups, out // groups, each, size).transpose(1, 2).flip(3)
-    turned = turned.reshape(groups * each, out // groups, size)
-    if stride[0] > 1:
-        between = gradient.unsqueeze(3) * gradient.new_tensor([1.0] + [0.0] * (stride[0] - 1))
-        gradient = between.flatten(2)[..., : (gradient.shape[2] - 1) * stride[0] + 1]
-    before = dilation[0] * (size - 1) - padding[0]
-    after = x.shape[2] + dilation[0] * (size - 1) - gradient.shape[2] - before
-    gradient = torch.constant_pad_nd(gradient, [before, after])
-    return _aten.convolution(gradient, turned, None, [1], [0], dilation, False, [0], groups), None, None
-
-
-def _avg_pool2d_backward(
-    gradient: Tensor, x: Tensor, size: Sequence[int], stride: Sequence[int], padding: Sequence[int], *rest: Any
-) -> Tensor:
-    """Of windows side by side along the last axis, which ``avg_pool1d`` makes."""
-    if list(stride) not in ([], list(size)) or any(padding) or size[0] != 1 or x.shape[-1] % size[1]:
-        raise NotImplementedError("only the gradient of average pooling over windows side by side")
-    return (gradient / size[1]).repeat_interleave(size[1], dim=3)
+def _slope(norm: nn.BatchNorm1d) -> Tensor:
+    return norm.weight / torch.sqrt(cast(Tensor, norm.running_var) + norm.eps)
