@@ -46,7 +46,7 @@ from inference.bundle import write_bundle
 from inference.crops import PREPROCESSING_VERSION as CROPS_VERSION
 from inference.ecg12net import CROP, LEADS, ECG12Net, LeadBlock
 from inference.eianet import EIANet
-from inference.gradient import Moved
+from inference.gradient import Explained
 from inference.picture import PREPROCESSING_VERSION as PICTURE_VERSION
 from inference.scorer import Scorer
 from simulator.sample import real_dicom
@@ -224,8 +224,8 @@ def measure(case: Case, limit: Limit, rounds: int, threads: int, compiled: bool)
     case.flops = counter.get_total_flops()
     running = backends(case, threads, compiled)
     if isinstance(network, ECG12Net):
-        running.append(named(TorchBackend(Moved(network)), "explanation, torch"))
-        running.append(named(OpenVinoBackend(Moved(network), case.example, threads), "explanation, OpenVINO"))
+        running.append(named(TorchBackend(Explained(network)), "torch, with explanation"))
+        running.append(named(OpenVinoBackend(Explained(network), case.example, threads), "OpenVINO, with explanation"))
     for backend in running:
         if backend.name.startswith(("torch", "openvino", "cuda")) and "loop" not in backend.name:  # other weights
             case.apart[backend.name] = difference(backend, running[0], [case.example])

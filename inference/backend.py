@@ -188,21 +188,8 @@ def difference(backend: Backend, reference: Backend, examples: Examples) -> floa
     return worst
 
 
-def difference_of_greatest(backend: Backend, reference: Backend, examples: Examples) -> float:
-    """The worst of all outputs over all examples, each by its greatest: of maps, whose scale says nothing."""
-    worst = 0.0
-    for example in examples:
-        for got, want in zip(backend(*example), reference(*example), strict=True):
-            apart = float(np.max(np.abs(got - want)) / (np.max(np.abs(want)) or 1))
-            worst = max(worst, apart if np.isfinite(apart) else float("inf"))
-    return worst
-
-
 def first_that_agrees(
-    candidates: Sequence[Callable[[], Backend]],
-    reference: Backend,
-    examples: Examples,
-    difference: Callable[[Backend, Backend, Examples], float] = difference,
+    candidates: Sequence[Callable[[], Backend]], reference: Backend, examples: Examples
 ) -> tuple[Backend, float]:
     """Build the candidates, fastest first, until one is within ``BOUND`` of ``reference``; returns it and how far off.
 

@@ -13,39 +13,20 @@ from inference.backend import (
     CudaGraphBackend,
     OpenVinoBackend,
     TorchBackend,
-    difference_of_greatest,
     first_that_agrees,
     openvino_available,
 )
-from inference.bundle import Bundle
-from inference.ecg12net import ECG12Net
-from inference.gradient import Moved
 from inference.models import Model
 
 
-def choose(bundle: Bundle, model: Model, settings: Models, threads: int) -> tuple[Backend, float]:
+def choose(network: Callable[[], nn.Module], model: Model, settings: Models, threads: int) -> tuple[Backend, float]:
     """Build, compare with torch fp32 on the CPU, and so warm; returns the backend and how far it was off.
 
-    ``Permanent(BACKEND_UNUSABLE)`` when what is asked for is absent or does not agree.
+    ``network`` makes a copy each time. ``Permanent(BACKEND_UNUSABLE)`` when what is asked for is absent or does not
+    agree.
     """
-    reference = TorchBackend(bundle.network())
-    return first_that_agrees(_candidates(bundle.network, model, settings, threads), reference, model.examples())
-
-
-def choose_moved(bundle: Bundle, model: Model, settings: Models, threads: int) -> Backend:
-    """What tells how far each sample moved the model's output, likewise; plain torch where nothing else will do.
-
-    No score is withheld because its illustration is slow.
-    """
-    reference = TorchBackend(_moved(bundle))
-    candidates = _candidates(lambda: _moved(bundle), model, settings, threads)
-    return first_that_agrees([*candidates, lambda: reference], reference, model.examples(), difference_of_greatest)[0]
-
-
-def _moved(bundle: Bundle) -> Moved:
-    network = bundle.network()
-    assert isinstance(network, ECG12Net)
-    return Moved(network)
+    reference = TorchBackend(network())
+    return first_that_agrees(_candidates(network, model, settings, threads), reference, model.examples())
 
 
 def _candidates(

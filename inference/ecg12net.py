@@ -182,7 +182,10 @@ class ECG12Net(nn.Module):
 
     def logits(self, crops: Tensor, emps: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """What a loss is taken of: all leads ``[N, outputs]``, each ``[N, 12, outputs]``, attention ``[N, 12]``."""
-        features = self.features(crops)
+        return self.joined(self.features(crops), emps)
+
+    def joined(self, features: Tensor, emps: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """The same of ``[N, 12, features]``."""
         leads, alpha = self.head(features), self.attention(features)  # [N, 12, outputs], [N, 12]
         whole = (alpha.unsqueeze(2) * leads).sum(1)  # [N, outputs]
         if self.empnet is not None and emps is not None:

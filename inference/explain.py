@@ -18,20 +18,20 @@ A cell of EIANet's map is a blur: the centre of its receptive field, where it is
 only.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
+from torch import nn
 
 from domain.ecg import LEADS, RATE_HZ, Ecg
 from domain.explanation import SHOWN, Direction, Explanation, LeadHeat, PictureHeat
-from inference.backend import Backend
-from inference.bundle import Bundle
 from inference.crops import starts
-from inference.ecg12net import CROP
-from inference.manifest import ArrestNetArchitecture, Ecg12NetArchitecture, EiaNetArchitecture
+from inference.ecg12net import CROP, ECG12Net
+from inference.gradient import Explained
+from inference.manifest import Architecture, ArrestNetArchitecture, Ecg12NetArchitecture, EiaNetArchitecture
 
 REFERENCE = 4.2
 """mmol/L: the middle of normal potassium."""
@@ -55,42 +55,45 @@ Ranges = Mapping[str, Sequence[tuple[int, int]]]
 class Explainer(Protocol):
     """Makes a model's explanation of one ECG."""
 
-    def __call__(self, ecg: Ecg, inputs: tuple[Array, ...], outputs: tuple[Array, ...]) -> Explanation | None:
-        """From what the network was fed and what it answered; ``None`` when that is not finite."""
+    def __call__(self, ecg: Ecg, outputs: tuple[Array, ...]) -> Explanation | None:
+        """From what the network answered; ``None`` when that is not finite."""
 
 
-def explainer_of(bundle: Bundle, moved: Callable[[], Backend]) -> Explainer:
-    """The explainer of a bundle's network; ``moved`` builds what runs its backward pass, where it needs one."""
-    architecture = bundle.facts.architecture
+def explained(network: nn.Module) -> nn.Module:
+    """The network with whatever its explainer needs among its outputs, the first ones the same."""
+    return Explained(network) if isinstance(network, ECG12Net) else network
+
+
+def explainer_of(architecture: Architecture) -> Explainer:
+    """The explainer of an ``explained`` network."""
     if isinstance(architecture, EiaNetArchitecture):
         return _OnPicture((architecture.input_height, architecture.input_width))
     if isinstance(architecture, ArrestNetArchitecture):
         return _OnRecording()
-    return _OnLeads(architecture, moved())
+    return _OnLeads(architecture)
 
 
 class _OnPicture:
     def __init__(self, shape: tuple[int, int]) -> None:
         self._shape = shape
 
-    def __call__(self, ecg: Ecg, inputs: tuple[Array, ...], outputs: tuple[Array, ...]) -> Explanation | None:
+    def __call__(self, ecg: Ecg, outputs: tuple[Array, ...]) -> Explanation | None:
         _, heat = outputs
         return picture_heat(heat[0], self._shape, ecg.picture.shape[:2]) if np.isfinite(heat).all() else None
 
 
 class _OnRecording:
-    def __call__(self, ecg: Ecg, inputs: tuple[Array, ...], outputs: tuple[Array, ...]) -> Explanation | None:
+    def __call__(self, ecg: Ecg, outputs: tuple[Array, ...]) -> Explanation | None:
         _, heat = outputs
         return recording_heat(heat[0], ecg.signal.shape[1]) if np.isfinite(heat).all() else None
 
 
 class _OnLeads:
-    def __init__(self, architecture: Ecg12NetArchitecture, moved: Backend) -> None:
-        self._crops, self._moved = architecture.crops, moved
+    def __init__(self, architecture: Ecg12NetArchitecture) -> None:
+        self._crops = architecture.crops
 
-    def __call__(self, ecg: Ecg, inputs: tuple[Array, ...], outputs: tuple[Array, ...]) -> Explanation | None:
-        estimates, _, attention = outputs
-        (moved,) = self._moved(*inputs)
+    def __call__(self, ecg: Ecg, outputs: tuple[Array, ...]) -> Explanation | None:
+        estimates, _, attention, moved = outputs
         if not all(np.isfinite(values).all() for values in (estimates, attention, moved)):
             return None
         at = starts(ecg.signal, self._crops)
@@ -119,7 +122,7 @@ def lead_heat(at: NDArray[np.intp], samples: int, estimate: float, attention: Ar
     """Place on the recording what ECG12Net's samples moved, averaged where crops overlap.
 
     ``at`` ``[crops, 12]``: where each crop starts; ``attention`` ``[crops, 12]``; ``moved`` ``[crops, 12, 1024]``,
-    mmol/L.
+    in a unit of its own.
     """
     direction, sign = (Direction.HIGH, 1) if estimate >= REFERENCE else (Direction.LOW, -1)
     smooth = gaussian_filter1d(sign * moved, SMOOTH_S * RATE_HZ, axis=2, mode="constant")

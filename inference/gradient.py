@@ -1,4 +1,4 @@
-"""How far each sample moved ECG12Net's estimate, as a network of its own: what runs the score runs this as well.
+"""ECG12Net that also says how far each sample moved its estimate, on whatever runs it.
 
     moved = x d(estimate) / d(x)                    input x gradient: Shrikumar et al. 2016, arXiv 1605.01713
 
@@ -17,9 +17,14 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from inference.ecg12net import LEADS, RANGE, STEPS, ECG12Net, LeadBlock, Unit, join
 
+_LEAST = 1e-30
 
-class Moved(nn.Module):
-    """Crops ``[N, 12, 1024]`` in mV and EMPs ``[N, 8]`` -> mmol/L ``[N, 12, 1024]``; works on a copy of the network."""
+
+class Explained(nn.Module):
+    """What ``ECG12Net`` gives and, by its greatest, how far each sample moved the estimate: ``[N, 12, 1024]``, -1 to 1.
+
+    Works on a copy of the network.
+    """
 
     def __init__(self, network: ECG12Net) -> None:
         super().__init__()
@@ -27,29 +32,28 @@ class Moved(nn.Module):
         self.block = _Backwards(self.network.block)
         self.eval()
 
-    def forward(self, crops: Tensor, emps: Tensor | None = None) -> tuple[Tensor]:
+    def forward(self, crops: Tensor, emps: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """To first order about 0."""
         shared = self.network.shared
-        x = crops.flatten(0, 1).unsqueeze(1) if shared else crops
-        top, kept = self.block.up(x)
+        top, kept = self.block.up(crops.flatten(0, 1).unsqueeze(1) if shared else crops)
         features = torch.unflatten(top.mean(2), *((0, (-1, LEADS)) if shared else (1, (LEADS, -1))))
-        gradient = self._by_features(features, emps).flatten(*((0, 1) if shared else (1, 2)))
-        down = self.block.down(gradient.unsqueeze(2) / top.shape[2], top, kept)
-        return (crops * down.view_as(crops),)
+        whole, leads, alpha = self.network.joined(features, emps)
+        gradient = self._by_features(features, whole, leads, alpha).flatten(*((0, 1) if shared else (1, 2)))
+        moved = crops * self.block.down(gradient.unsqueeze(2) / top.shape[2], top, kept).view_as(crops)
+        moved = moved / moved.abs().amax().clamp_min(_LEAST)
+        return self.network.potassium(whole), self.network.potassium(leads), alpha, moved
 
-    def _by_features(self, features: Tensor, emps: Tensor | None) -> Tensor:
-        """``[N, 12, features]`` -> the estimate's gradient by them, through each lead's output and the attention."""
-        head, attention, empnet = self.network.head, self.network.attention, self.network.empnet
-        leads = head(features)  # [N, 12, outputs]
-        hidden = attention.bn(torch.einsum("nlf,lfo->nlo", features, attention.reduce).flatten(1))
-        alpha = torch.softmax(attention.score(torch.unflatten(hidden.relu(), 1, (LEADS, 8))), dim=1)  # [N, 12, 1]
-        whole = (alpha * leads).sum(1, keepdim=True)  # [N, 1, outputs]
+    def _by_features(self, features: Tensor, whole: Tensor, leads: Tensor, alpha: Tensor) -> Tensor:
+        """``[N, 12, features]``: the estimate's gradient by them, through each lead's output and the attention."""
+        head, attention, alpha = self.network.head, self.network.attention, alpha.unsqueeze(2)
         by_output = torch.ones_like(whole)
         if self.network.ordinal:
-            on = torch.sigmoid(whole + empnet(emps).unsqueeze(1) if empnet is not None and emps is not None else whole)
+            on = torch.sigmoid(whole)
             by_output = (RANGE[1] - RANGE[0]) / STEPS * on * (1 - on)
+        by_output = by_output.unsqueeze(1)  # [N, 1, outputs]
         by_alpha = (by_output * leads).sum(2, keepdim=True)  # [N, 12, 1]
         by_score = alpha * (by_alpha - (alpha * by_alpha).sum(1, keepdim=True))  # the softmax's
+        hidden = attention.bn(torch.einsum("nlf,lfo->nlo", features, attention.reduce).flatten(1))
         by_hidden = torch.einsum("nlo,lfo->nlf", by_score, attention.score.weight).flatten(1)
         by_hidden = torch.unflatten(_through(by_hidden, hidden) * _slope(attention.bn), 1, (LEADS, 8))
         by_lead = torch.einsum("nlo,lfo->nlf", alpha * by_output, head.weight)

@@ -3,7 +3,6 @@
 import math
 import os
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 
@@ -17,10 +16,10 @@ from domain.reason import Reason
 from inference import bundle as bundles
 from inference.bundle import Bundle
 from inference.calibration import probability
-from inference.choice import choose, choose_moved
+from inference.choice import choose
 from inference.crops import Unscorable
 from inference.ecg12net import RANGE, censor
-from inference.explain import explainer_of
+from inference.explain import explained, explainer_of
 from inference.models import Model, model_of
 
 DECIMALS = {Output.ARREST: 6, Output.POTASSIUM: 2}
@@ -73,9 +72,9 @@ class _Resident:
         self._bundle = bundle
         drawn = settings.explain and mode is not Mode.SHADOW  # nobody would see it
         self._model: Model = model_of(bundle.facts.architecture)
-        moved = partial(choose_moved, bundle, self._model, settings, threads)
-        self._explain = explainer_of(bundle, moved) if drawn else None
-        self._backend, difference = choose(bundle, self._model, settings, threads)
+        self._explain = explainer_of(bundle.facts.architecture) if drawn else None
+        network = (lambda: explained(bundle.network())) if drawn else bundle.network
+        self._backend, difference = choose(network, self._model, settings, threads)
         self.facts = ModelFacts(
             name=bundle.facts.name,
             version=bundle.facts.version,
@@ -99,7 +98,7 @@ class _Resident:
         raw = self._model.raw(outputs)
         if not _plausible(raw, self._model.output):
             return self._abstain(_INVALID)
-        return self._score(raw, self._explain(ecg, inputs, outputs) if self._explain else None)
+        return self._score(raw, self._explain(ecg, outputs) if self._explain else None)
 
     def _score(self, raw: float, explanation: Explanation | None) -> Score:
         output = self._model.output

@@ -219,9 +219,9 @@ def test_without_models_explain_nothing_is_explained(make_ecg):
 
 
 def test_what_is_not_finite_explains_nothing(make_ecg):
-    on_picture, on_leads = (explainer_of(load(path), lambda: lambda *inputs: inputs) for path in STAND_INS)
+    on_picture, on_leads = (explainer_of(load(path).facts.architecture) for path in STAND_INS)
     heat = np.full((1, 16, 24), np.nan, np.float32)
-    assert on_picture(make_ecg(), (), (np.zeros(1, np.float32), heat)) is None
+    assert on_picture(make_ecg(), (np.zeros(1, np.float32), heat)) is None
     cut = np.full((5, 12, CROP), np.nan, np.float32)
     answered = np.zeros(5, np.float32), np.zeros((5, 12), np.float32), np.zeros((5, 12), np.float32)
-    assert on_leads(make_ecg(), (cut,), answered) is None
+    assert on_leads(make_ecg(), (*answered, cut)) is None
