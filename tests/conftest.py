@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import ecgd  # noqa: F401  # threads as in the program, before numpy is imported
 from config import schema
 from store.database import Database, migrate, open_database
 from tests import peers

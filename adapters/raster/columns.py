@@ -119,7 +119,8 @@ def _fitted(x: Places, weight: Places, left: float, pitch: float, columns: int) 
 
 
 def _nearest(places: Places, x: float) -> float:
-    return float(places[np.abs(places - x).argmin()]) if places.size else x
+    near = places[np.abs(places - x) < _NEAR_PX]
+    return float(near[np.abs(near - x).argmin()]) if near.size else x
 
 
 def _steps(curve: Curve) -> Places:

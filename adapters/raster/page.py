@@ -30,6 +30,7 @@ _MOST_ROWS = 16
 _MOST_RUNS = 400_000
 _GRID_LINES = 16
 _LIFT_MM = 1.0
+_APART_MM = 0.5  # between a pulse's side and the trace
 _BEGINS_PX = 1.5  # a trace begins where its column does, or its line, if that is so near
 _TRACE, _PULSE, _GRID = (("s", name) for name in ("trace", "pulse", "grid"))
 
@@ -83,6 +84,8 @@ def drawn(page: Upright, pt_px: float | None = None) -> Ink:
     words = lead_words(dark, boxes[1:, :4], px_mm)
     runs = _runs(dark, mask, parts, large)
     rows = _rows(runs, dark.shape[0], px_mm)
+    if any(_runs_into_pulse(row, px_mm) for row in rows):
+        raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "a calibration pulse in one line with the trace: no beginning shows")
     starts = _starts(rows, words, px_mm)
     scale = PT_MM / px_mm if pt_px is None else pt_px
     strokes = (*_traces(runs, rows, words, starts, px_mm), *_pulses(rows), *_grid(page.px_mm))
@@ -112,6 +115,13 @@ def _rows(runs: Runs, height: int, px_mm: float) -> list[_Row]:
         curve, pulse = cut_pulse(curve_of(runs, whole, pen), px_mm)
         rows.append(_Row(level, whole, curve, begins.between(curve.x0 - 1.5, curve.x1), pulse))
     return rows
+
+
+def _runs_into_pulse(row: _Row, px_mm: float) -> bool:
+    """Tell whether nothing parts a row's trace from its pulse; the line between them would be taken for ECG."""
+    if row.pulse is None:
+        return False
+    return min(abs(row.curve.x0 - row.pulse.x1), abs(row.pulse.x0 - row.curve.x1)) < _APART_MM * px_mm
 
 
 def _starts(rows: Sequence[_Row], words: Sequence[Word], px_mm: float) -> tuple[float, ...]:
