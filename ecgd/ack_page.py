@@ -22,6 +22,7 @@ from starlette.routing import Route
 from config.alerts import Acknowledge
 from config.schema import Settings
 from delivery.alerting.link import Ticket, read
+from delivery.alerting.words import TEST_ONLY
 from domain.alert import Alert, Closing, Event, Happened
 from ecgd.pager import key_in
 from store.alerts import Alerts
@@ -130,7 +131,8 @@ async def _name(request: Request) -> str:
 def _line(alert: Alert, *, told: bool) -> str:
     raised = alert.raised
     what = f": {raised.said['short']}, {raised.unit or 'place not known'}" if told else ""
-    return f"Alert {alert.id}, raised {alert.raised_at:%Y-%m-%d %H:%M} UTC{what}. {_state(alert)}"
+    mark = TEST_ONLY if raised.stand_in else ""
+    return f"{mark}Alert {alert.id}, raised {alert.raised_at:%Y-%m-%d %H:%M} UTC{what}. {_state(alert)}"
 
 
 def _state(alert: Alert) -> str:

@@ -114,8 +114,9 @@ def in_a_line(alert: "Alert") -> str:
     raised = alert.raised
     told = sum(one.what is Happened.DELIVERED for one in alert.events)
     state = alert.closed.value if alert.closed else "acknowledged" if alert.acknowledged else "open"
+    worth = " (stand-in)" if raised.stand_in else ""
     return (
-        f"{alert.id}  {alert.raised_at:%Y-%m-%d %H:%M:%S} UTC  {state}  {raised.risk.value} {raised.value:g}"
+        f"{alert.id}  {alert.raised_at:%Y-%m-%d %H:%M:%S} UTC  {state}  {raised.risk.value} {raised.value:g}{worth}"
         f"  {raised.unit or '(no unit)'}  told {told}  finding {raised.finding}"
     )
 

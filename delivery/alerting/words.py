@@ -11,6 +11,7 @@ from domain.alert import Alert, Happened, Why
 
 SEE = "Please see the patient and look at the ECG now."
 SUMMED = "Many alerts at once: this is a list of them. Each is open and stands for itself."
+TEST_ONLY = "[STAND-IN MODEL, TEST ONLY] "
 WITHDRAWN = "WITHDRAWN: what you were told of this ECG does not stand any more."
 
 
@@ -39,13 +40,13 @@ def subject_line(message: Message) -> str:
     if message.notice:
         return message.notice[0]
     if message.content == "none":
-        return f"{_urgency(message)}ECG alert {_numbers(message.alerts)}"
+        return f"{_test_only(message)}{_urgency(message)}ECG alert {_numbers(message.alerts)}"
     if message.why is Why.SUMMARY:
-        return f"{_stand_in(message)}{len(message.alerts)} CRITICAL ECGs, alerts {_numbers(message.alerts)}"
-    what = "; ".join(one.raised.said["short"] for one in message.alerts)
+        return f"{_test_only(message)}{len(message.alerts)} CRITICAL ECGs, alerts {_numbers(message.alerts)}"
+    what = "; ".join(_marked(one, one.raised.said["short"], message) for one in message.alerts)
     where = f" - {message.units[0]}" if message.units[0] else ""
     grave = message.alerts[0].raised.severity.name
-    return f"{_stand_in(message)}{_urgency(message)}{grave} ECG: {what}{where}"
+    return f"{_test_only(message)}{_urgency(message)}{grave} ECG: {what}{where}"
 
 
 def sentences(message: Message) -> tuple[str, ...]:
@@ -54,7 +55,8 @@ def sentences(message: Message) -> tuple[str, ...]:
         return message.notice[1:]
     lines = [_why(message)]
     if message.content == "none":
-        lines += [f"ECG alert {_numbers(message.alerts)}: look into the system of your hospital for what it is about."]
+        which = f"{_test_only(message)}ECG alert {_numbers(message.alerts)}"
+        lines += [f"{which}: look into the system of your hospital for what it is about."]
     elif message.why is Why.SUMMARY:
         lines += [SUMMED, *map(_line, message.alerts, message.units)]
     else:
@@ -69,8 +71,8 @@ def _one_ecg(message: Message) -> list[str]:
     moved = f" Now in {unit}, as the hospital's messages say." if unit and unit != first.unit else ""
     withdrawn = message.why is Why.WITHDRAWN
     return [
-        narrative.STAND_IN if any(one.raised.stand_in for one in message.alerts) else "",
-        *(one.raised.said["verdict"] for one in message.alerts),
+        narrative.STAND_IN if _test_only(message) else "",
+        *(_marked(one, one.raised.said["verdict"], message) for one in message.alerts),
         "" if said["identified"] else NOT_IDENTIFIED,
         "" if withdrawn else SEE,
         *dict.fromkeys(one.raised.said["note"] for one in message.alerts),
@@ -93,7 +95,8 @@ def _patient(message: Message) -> str:
 
 def _line(alert: Alert, unit: str) -> str:
     raised = alert.raised
-    return f"Alert {alert.id}: {raised.said['short']}, {unit or 'place not known'}. {raised.said['find']}"
+    mark = TEST_ONLY if raised.stand_in else ""
+    return f"{mark}Alert {alert.id}: {raised.said['short']}, {unit or 'place not known'}. {raised.said['find']}"
 
 
 def _why(message: Message) -> str:
@@ -114,8 +117,13 @@ def _urgency(message: Message) -> str:
     return {Why.REPEAT: "REMINDER ", Why.WORSE: "WORSE ", Why.WITHDRAWN: "WITHDRAWN "}.get(message.why, "")
 
 
-def _stand_in(message: Message) -> str:
-    return "[STAND-IN MODEL, TEST ONLY] " if any(one.raised.stand_in for one in message.alerts) else ""
+def _test_only(message: Message) -> str:
+    """Before the whole only where every alert is a stand-in's: a real one must not pass for a test."""
+    return TEST_ONLY if message.alerts and all(one.raised.stand_in for one in message.alerts) else ""
+
+
+def _marked(alert: Alert, words: str, message: Message) -> str:
+    return f"{TEST_ONLY}{words}" if alert.raised.stand_in and not _test_only(message) else words
 
 
 def _numbers(alerts: Sequence[Alert]) -> str:

@@ -92,6 +92,15 @@ def test_a_channel_without_content_has_a_page_without_content(link):
     assert "ED" not in text
 
 
+@pytest.mark.usefixtures("alerts")
+@pytest.mark.parametrize("channel", ["webhook:pager", "webhook:open"])
+def test_a_stand_in_s_alert_says_that_it_is_a_test(database, clock, link, channel):
+    with database.write() as connection:
+        raise_(connection, raised("e" * 32, said=SAID, stand_in=False), clock())
+    assert "<p>[STAND-IN MODEL, TEST ONLY] Alert 1, raised" in get(link(1, channel=channel))[1]
+    assert "STAND-IN" not in get(link(2, channel=channel))[1]
+
+
 @pytest.mark.parametrize("data", [None, b"by=Eve"])
 def test_a_link_that_is_not_ours_or_too_old_does_nothing(alerts, link, clock, data):
     assert get(link(key=bytes(32)), data)[0] == 410

@@ -49,10 +49,17 @@ def run(config, *arguments):
 @pytest.mark.usefixtures("store")
 def test_the_list_names_no_patient(config):
     done = run(config, "list")
-    assert done.output.startswith("1  2025-03-30 00:59:00 UTC  open  arrest 0.31  ED  told 0  finding f")
+    assert done.output.startswith("1  2025-03-30 00:59:00 UTC  open  arrest 0.31 (stand-in)  ED  told 0  finding f")
     (facts,) = json.loads(run(config, "list", "--json").output)
     assert "4711" not in json.dumps(facts)
     assert {"person", "said"} & facts["raised"].keys() == set()
+
+
+def test_the_list_says_what_is_a_stand_in_s(config, store):
+    with store.write() as connection:
+        raise_(connection, raised("e" * 32, said=SAID, stand_in=False), RECEIVED)
+    newest, first = run(config, "list").output.splitlines()
+    assert ("stand-in" in newest, "  arrest 0.31 (stand-in)  ED  " in first) == (False, True)
 
 
 @pytest.mark.usefixtures("store")

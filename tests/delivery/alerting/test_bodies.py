@@ -14,11 +14,13 @@ from config.alerts import Apprise
 from config.schema import Alerts, Models, Settings, Smtp, Webhook
 from delivery.alerting.plan import plan
 from delivery.alerting.said import location, raised
+from delivery.alerting.words import TEST_ONLY, Message, sentences, subject_line
 from delivery.alerting.write import change
 from domain.alert import Alert, Book, Closing, Event, Happened, Why
 from domain.ecg import Identifier, Order, Patient, ReadWarning
 from domain.finding import Output, Severity, Status
 from tests.delivery import findings
+from tests.delivery.alerting.alerts import alert
 
 MAIL = Smtp(name="ed", host="127.0.0.1", sender="ECG <ecg@hospital.example>", recipients=("a@h.example", "b@h.example"))
 HOOK = Webhook(name="pager", url="http://127.0.0.1:1/alert")
@@ -145,6 +147,35 @@ def test_a_stand_in_s_mail_says_so_first():
     assert message["Subject"].startswith("[STAND-IN MODEL, TEST ONLY] ")
     assert message.get_content().startswith("STAND-IN MODEL, FOR TESTING ONLY")
     assert {one["stand_in"] for one in hook(findings.STAND_IN, models=allowed)["alerts"]} == {True}
+
+
+def message_of(*stand_in, **changes):
+    made = tuple(alert(number, stand_in=one) for number, one in enumerate(stand_in, start=17))
+    known = {"key": "k", "channel": "c", "why": Why.NEW, "now": findings.DECIDED, "units": ("ED 3",) * len(made)}
+    return Message(**known | changes, alerts=made)
+
+
+def test_a_real_alert_beside_a_stand_in_s_does_not_pass_for_a_test():
+    both = message_of(False, True)
+    assert subject_line(both) == (
+        "CRITICAL ECG: Potassium estimated from ECG 7.00 mmol/L; "
+        f"{TEST_ONLY}Potassium estimated from ECG 7.00 mmol/L - ED 3"
+    )
+    real, stand_in, *_ = sentences(both)
+    assert (real.startswith("Potassium"), stand_in.startswith(TEST_ONLY)) == (True, True)
+
+
+def test_a_list_of_many_alerts_marks_each_stand_in_s():
+    several = message_of(False, True, why=Why.SUMMARY)
+    assert subject_line(several) == "2 CRITICAL ECGs, alerts 17, 18"
+    assert [line.startswith(TEST_ONLY) for line in sentences(several)] == [False, False, True]
+    assert subject_line(message_of(True, True, why=Why.SUMMARY)).startswith(TEST_ONLY)
+
+
+def test_a_stand_in_s_alert_without_content_says_that_it_is_a_test():
+    page = message_of(True, content="none")
+    assert subject_line(page) == f"{TEST_ONLY}ECG alert 17"
+    assert [line.startswith(f"{TEST_ONLY}ECG alert 17: look") for line in sentences(page)] == [True]
 
 
 def test_the_mail_is_a_whole_internet_message():
