@@ -31,6 +31,7 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LIFETIME = timedelta(minutes=4)  # 5 at most by the guide: clocks differ
 EARLY = timedelta(seconds=60)  # renewed so long before its end, or at half of a life shorter than two minutes
 UNSAID_S = 300  # RFC 6749 5.1 lets a server leave expires_in out
+LONGEST_S = 86400  # whatever a server says: some mean for ever by a number that no date can hold
 _ERRORS = {"invalid_client", "invalid_grant", "invalid_request", "invalid_scope", "unauthorized_client"}
 Key = RSAKey | ECKey
 
@@ -88,13 +89,21 @@ def token_of(answer: Answer, now: datetime) -> Token:
     if failed:
         raise Transient(Reason.UNAUTHORISED, f"token endpoint: {answer.status}", retry_after_s=answer.retry_after_s)
     text = body.get("access_token") if isinstance(body, dict) else None
-    if not isinstance(text, str) or not text.isascii() or not text.isprintable():
+    if not isinstance(text, str) or not _fits_header(text):
         raise Transient(Reason.UNAUTHORISED, "token endpoint: answer without a token")
+    if not str(body.get("token_type") or "bearer").lower().startswith("bearer"):  # RFC 6749 7.1; Apigee: BearerToken
+        raise Permanent(Reason.DESTINATION_MISCONFIGURED, "token endpoint: not a bearer token")
     return Token(text, now + _life(body.get("expires_in")))
 
 
+def _fits_header(text: str) -> bool:
+    """Whether a request can carry it; one that is kept and cannot be sent stops the destination for all its life."""
+    return text.isascii() and text.isprintable() and text.split() == [text]
+
+
 def _life(seconds: Any) -> timedelta:
-    whole = timedelta(seconds=seconds if isinstance(seconds, int | float) and seconds > 0 else UNSAID_S)
+    said = seconds if isinstance(seconds, int | float) and seconds > 0 else UNSAID_S
+    whole = timedelta(seconds=min(said, LONGEST_S))
     return max(whole - EARLY, whole / 2)
 
 

@@ -69,7 +69,7 @@ class Endpoint:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
     def forms(self):
@@ -134,7 +134,11 @@ def test_the_token_is_asked_for_once_and_again_before_it_ends(endpoint, tmp_path
     assert len(numbers) == 2
 
 
-@pytest.mark.parametrize(("expires_in", "after_s"), [(60, 30), (None, 240), ("soon", 240), (-1, 240), (3600, 3540)])
+@pytest.mark.parametrize(
+    ("expires_in", "after_s"),
+    [(60, 30), (None, 240), ("soon", 240), (-1, 240), (float("nan"), 240), (3600, 3540)]
+    + [(said, 86340) for said in (10**13, 10**400, float("inf"))],
+)
 def test_a_token_of_any_life_is_renewed_before_its_end(endpoint, tmp_path, expires_in, after_s):
     clock = Clock()
     endpoint.script["/token"] = [(200, token("t1", expires_in)), (200, token("t2"))]
@@ -144,6 +148,13 @@ def test_a_token_of_any_life_is_renewed_before_its_end(endpoint, tmp_path, expir
         assert tokens.get(wire) == "t1"
         clock.now = START + timedelta(seconds=after_s)
         assert tokens.get(wire) == "t2"
+
+
+@pytest.mark.parametrize("said", ["Bearer", "bearer", "BearerToken", None])
+def test_a_bearer_token_is_used_however_its_type_is_written(endpoint, tmp_path, said):
+    endpoint.script["/token"] = [(200, token("t1") | {"token_type": said})]
+    with asking(endpoint, tmp_path) as (tokens, wire, _):
+        assert tokens.get(wire) == "t1"
 
 
 def _kid(form):
@@ -180,6 +191,10 @@ def test_a_key_that_is_put_into_the_file_signs_the_next_time(endpoint, tmp_path)
         (200, [], Transient, Reason.UNAUTHORISED),
         (200, {"access_token": "two\nlines"}, Transient, Reason.UNAUTHORISED),
         (200, {"access_token": 3}, Transient, Reason.UNAUTHORISED),
+        (200, {"access_token": ""}, Transient, Reason.UNAUTHORISED),
+        (200, {"access_token": "s3cret "}, Transient, Reason.UNAUTHORISED),
+        (200, {"access_token": "s3cret", "token_type": "DPoP"}, Permanent, Reason.DESTINATION_MISCONFIGURED),
+        (200, {"access_token": "s3cret", "token_type": ["bearer"]}, Permanent, Reason.DESTINATION_MISCONFIGURED),
     ],
 )
 def test_every_answer_of_a_token_endpoint_means_something(endpoint, tmp_path, status, body, kind, reason):
