@@ -42,7 +42,7 @@ class Capability:
 
 
 _NEEDED = {
-    "r4": ("Device", "DocumentReference", "Observation", "RiskAssessment"),
+    "r4": ("Device", "DocumentReference", "Observation", "RiskAssessment", "Flag"),
     "oracle": ("DocumentReference", "DiagnosticReport"),
     "epic": ("DocumentReference", "Observation"),
 }

@@ -16,7 +16,7 @@ from tests.delivery import findings
 
 SETTINGS = findings.settings()
 KNOWN = {"resourceType": "Patient", "identifier": [{"system": findings.MRN, "value": "P 1|2,3"}]}
-KINDS = ("Patient", "Device", "DocumentReference", "Observation", "RiskAssessment", "DiagnosticReport")
+KINDS = ("Patient", "Device", "DocumentReference", "Observation", "RiskAssessment", "DiagnosticReport", "Flag")
 
 
 def resource(kind, *, codes=("read", "create", "update", "search-type"), params=("identifier",), **more):
@@ -52,6 +52,7 @@ def test_a_server_that_has_everything_lacks_nothing(profile):
         (without("Patient", codes=("read", "search-type")), {"unknown": "create"}, "cannot create a Patient"),
         (without("RiskAssessment", codes=("read",)), {}, "cannot create a RiskAssessment: another profile may suit"),
         (without("RiskAssessment", params=("subject",)), {}, "a repeat would double it"),
+        (without("Flag", codes=("read",)), {}, "cannot create a Flag"),
         (statement(resource("Patient")), {"profile": "oracle"}, "cannot create a DiagnosticReport"),
     ],
 )
