@@ -32,6 +32,7 @@ from pydicom.uid import generate_uid
 from pynetdicom import AE
 from pynetdicom.sop_class import TwelveLeadECGWaveformStorage
 
+import ecgd  # noqa: F401  # threads as in the program, before numpy is imported
 from adapters import formats
 from config.schema import Settings
 from domain.arrival import Arrival, Format
