@@ -1,7 +1,6 @@
 """Score the real ECG in pydicom's wheel with both models until stopped: the load beside which the doors must answer."""
 
 import ecgd  # noqa: F401 - sets the number of threads before numpy loads
-import ecgd  # noqa: F401  # threads as in the program, before numpy is imported
 from adapters import formats
 from config.schema import Models, Reading
 from inference.scorer import Scorer
