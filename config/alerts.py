@@ -63,7 +63,7 @@ class Smtp(_Told):
     """An alert by mail; no names."""
 
     host: str = Field(description="the mail relay")
-    port: Port = 25
+    port: Port = Field(25, description="its port")
     starttls: bool = Field(False, description="refuse to send in the clear")
     username: str | None = Field(None, description="where the relay wants a login, with secret_file")
     secret_file: Secret | None = Field(None, description="where its password is")

@@ -78,9 +78,9 @@ class Store(Strict):
 class Health(Strict):
     """Loopback only: ``/healthz`` and ``/metrics``; each role has its own port, 0 is off."""
 
-    listen_port: Port = 9461
-    work_port: Port = 9462
-    deliver_port: Port = 9463
+    listen_port: Port = Field(9461, description="of `ecgd listen`; 0: off")
+    work_port: Port = Field(9462, description="of `ecgd work`; 0: off")
+    deliver_port: Port = Field(9463, description="of `ecgd deliver`; 0: off")
 
 
 class Logging(Strict):
@@ -104,7 +104,7 @@ class Settings(Strict):
     reading: Reading = Reading()
     models: Models = Models()
     thresholds: Thresholds = Thresholds()
-    destinations: Destinations = ()
+    destinations: Destinations = Field((), description="EHRs and interface engines; each has a queue of its own")
     alerts: Alerts = Alerts()
     delivery: Delivery = Delivery()
     flags: Flags | None = Flags()

@@ -172,7 +172,7 @@ class Hysteresis(Strict):
 
 
 class Thresholds(Strict):
-    """One owner for every threshold."""
+    """From which estimates on an ECG is abnormal or critical; every result carries the hash of this section."""
 
     arrest: ArrestThresholds = ArrestThresholds()
     potassium: PotassiumThresholds = PotassiumThresholds()

@@ -50,7 +50,7 @@ def _password(path: Path) -> Any:
         try:
             keywords["password"] = read_secret(path)  # each time: passwords are rotated
         except OSError as error:
-            raise Permanent(Reason.OUR_FAULT, f"store.password_file cannot be read: errno {error.errno}") from None
+            raise Permanent(Reason.OUR_FAULT, f"store.password_file cannot be read: {error.strerror}") from None
 
     return give
 
