@@ -27,7 +27,7 @@ test: $(STAMP)
 kill: $(STAMP)
 	ECGD_KILL_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -m kill -s
 
-# Each model, small, on simulated ECGs: minutes. Not in `check` before its margins are measured over several seeds.
+# Each model, small, on simulated ECGs: minutes.
 learn: $(STAMP)
 	$(BIN)/python -m pytest -m learn
 
