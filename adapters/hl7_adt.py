@@ -7,8 +7,8 @@ Read are EVN-2 (else MSH-7), PID-3, PV1-2, 3, 19, 44, 45 and MRG-1. Names, addre
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from adapters.hl7_header import Segment, identifiers, moment
-from adapters.hl7_text import Separators, decode, segments, separators
+from adapters.hl7_header import Segment, identifiers, moment, split
+from adapters.hl7_text import decode, segments, separators
 from config.schema import Reading
 from domain.arrival import Arrival
 from domain.census import Event, Movement
@@ -25,7 +25,7 @@ def moved(arrival: Arrival, settings: Reading) -> tuple[Movement, ...]:
     if not text.startswith("MSH"):
         raise Rejected(Reason.UNDECODABLE, "does not begin with MSH")
     signs = separators(text)
-    found = [_split(line, signs) for line in segments(text, signs.field) if line[:3] in ("MSH", "EVN", "PID", *_OF_ONE)]
+    found = [split(line, signs) for line in segments(text, signs.field) if line[:3] in ("MSH", "EVN", "PID", *_OF_ONE)]
     header, event = found[0][1], next((one for name, one in found if name == "EVN"), Segment(signs))
     code = header.part(9, 2) or event.part(1)
     if code not in _FOLLOWED:
@@ -39,14 +39,6 @@ def moved(arrival: Arrival, settings: Reading) -> tuple[Movement, ...]:
 
 
 _OF_ONE = ("PV1", "MRG")
-
-
-def _split(line: str, signs: Separators) -> tuple[str, Segment]:
-    """MSH-1 is the separator itself, so what follows counts from 2."""
-    name, *fields = line.split(signs.field)
-    first = 2 if name == "MSH" else 1
-    repetitions = {number: tuple(text.split(signs.repetition)) for number, text in enumerate(fields, first) if text}
-    return name, Segment(signs, repetitions)
 
 
 def _people(found: Sequence[tuple[str, Segment]]) -> Iterator[dict[str, Segment]]:

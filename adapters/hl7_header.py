@@ -64,6 +64,14 @@ def parsed(text: str, separators: Separators, version: str) -> Segment:
     return Segment(separators, fields)
 
 
+def split(line: str, separators: Separators) -> tuple[str, Segment]:
+    """Name a segment and split it, where parsing takes too long; MSH-1 is the separator, so MSH counts from 2."""
+    name, *fields = line.split(separators.field)
+    first = 2 if name == "MSH" else 1
+    repetitions = {n: tuple(text.split(separators.repetition)) for n, text in enumerate(fields, first) if text}
+    return name, Segment(separators, repetitions)
+
+
 def patient(pid: Segment) -> Patient:
     """PID-3 with authority and type (PID-2 up to 2.3, or where PID-3 is empty), PID-5, 7 and 8."""
     return Patient(

@@ -151,6 +151,14 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledgement:
+    """What a record answers to a message about alerts. ``message``: the number it had there; ``by``: ``""``, nobody."""
+
+    message: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
     """A message to a channel, however many alerts it told of."""
 

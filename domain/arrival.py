@@ -12,6 +12,7 @@ class Format(StrEnum):
     DICOM = "dicom"
     HL7 = "hl7"
     ADT = "adt"  # HL7 v2 too: where people are, and no ECG
+    ORA = "ora"  # HL7 v2 too: who has acknowledged an alert
     PDF = "pdf"
     XML = "xml"
     SCP = "scp"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from domain.alert import Raised, Risk
+from domain.alert import Event, Raised, Risk
 from domain.census import Movement
 from domain.finding import Finding
 from domain.outgoing import Outgoing
@@ -30,6 +30,7 @@ class Settlement:
     ``linked``: arrival and part of what was said of one of its ECGs before it came, and the ECG's name. ``movements``:
     what it says of where people are. ``retracted``: keys of findings that no longer stand, with nothing in their place.
     ``raised``: what people are to be alerted to. ``standing``: of each recording it decided, the risks that stand now.
+    ``acknowledged``: of each alert a person knows of, who says so and since when.
     """
 
     outcome: Outcome
@@ -46,6 +47,7 @@ class Settlement:
     retracted: Mapping[str, Retraction] = field(default_factory=dict)
     raised: tuple[Raised, ...] = ()
     standing: Mapping[str, frozenset[Risk]] = field(default_factory=dict)
+    acknowledged: tuple[Event, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.outcome is Outcome.SCORED) == (self.reason is not None):

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     SAME_KEY_OTHER_CONTENT = "same_key_other_content"
     TOO_MANY_ATTEMPTS = "too_many_attempts"
     OUR_FAULT = "our_fault"
+    ALERT_UNKNOWN = "alert_unknown"
     # read, and no ECG in it, or none that is new: the arrival is ignored
     NO_ECG = "no_ecg"
     SAME_ECG = "same_ecg"
@@ -37,6 +38,8 @@ class Reason(StrEnum):
     ADMINISTRATIVE = "administrative"
     WITHDRAWN = "withdrawn"
     RETRACTED = "retracted"
+    ALERT_ACKNOWLEDGED = "alert_acknowledged"
+    ALERT_NOT_ACKNOWLEDGED = "alert_not_acknowledged"
     # read, and not fit to score: the models abstain
     LEAD_MISSING = "lead_missing"
     LEAD_FLAT = "lead_flat"

@@ -96,11 +96,13 @@ def _open(door: Any) -> None:
 
 def work(settings: Settings, config: Path) -> None:
     """Keep the models resident; read, score, decide, settle, one arrival after the other; watch ``config``."""
+    from ecgd.answered import answered
     from ecgd.queues import JobQueue, set_aside
     from ecgd.reader import Reader
     from ecgd.reload import EVERY_S
     from ecgd.shadow import Shadows
     from inference.scorer import Scorer
+    from store.alerts import Alerts
     from store.census import Census
     from store.jobs import Jobs
     from store.memory import Memory
@@ -116,6 +118,8 @@ def work(settings: Settings, config: Path) -> None:
             stack.callback(shadows.close)
         jobs = Jobs(database, settings.store, now, on_set_aside=set_aside)
         stack.callback(jobs.close)
+        alerts = Alerts(database, now)
+        stack.callback(alerts.close)
         reload = _reloading(config, settings, database, health)
         stack.callback(schedule({"configuration": (EVERY_S, reload.look)}).shutdown)
         queue = JobQueue(
@@ -129,6 +133,7 @@ def work(settings: Settings, config: Path) -> None:
             said=reader.said,
             withdraws=reader.withdrawn,
             moved=reader.moved,
+            answered=partial(answered, reader.acknowledged, alerts.told_by),
             people=Census(database, now),
             thresholds=reload.in_force,
         )

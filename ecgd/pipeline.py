@@ -24,6 +24,7 @@ from domain.reason import Reason
 from domain.report import Report
 from domain.seen import Attachment, Past, Sighting
 from ecgd import loop
+from ecgd.answered import UNKNOWN
 from ecgd.census import People, administrative, in_its_visit
 from ecgd.doors import NOBODY, Memory, Nothing, Place, is_named, owner, place, taken_back, told_of, unheard
 from ecgd.drawings import with_drawings
@@ -34,6 +35,7 @@ Read = Callable[[Arrival], tuple[Ecg, ...]]
 Answer = Callable[[Ecg], tuple[Score | Abstention, ...]]
 Said = Callable[[Arrival], tuple[Report, ...]]
 Moved = Callable[[Arrival], tuple[Movement, ...]]
+Answered = Callable[[Arrival], Settlement]
 NOTHING = Nothing()
 _WITHDRAWN = re.compile(rb"[^A-Za-z0-9 ][DW](?:[^A-Za-z0-9 ]|$)")  # OBX-11 may say so: worth asking the reader
 
@@ -65,6 +67,7 @@ def process(
     said: Said = lambda _: (),
     withdraws: Said = lambda _: (),
     moved: Moved = lambda _: (),
+    answered: Answered = lambda _: UNKNOWN,
     people: People = NOBODY,
 ) -> Settlement:
     """Take one arrival all the way. Raises Transient or Permanent where it is not the arrival's fault."""
@@ -73,6 +76,8 @@ def process(
         with _timed(timings, "read"):
             if arrival.format is Format.ADT:
                 return replace(administrative(moved(arrival), settings), timings=timings)
+            if arrival.format is Format.ORA:
+                return replace(answered(arrival), timings=timings)
             ecgs = read(arrival)
             gone = withdraws(arrival) if not ecgs or _WITHDRAWN.search(arrival.payload) else ()
             reports = said(arrival) if not ecgs and not gone else ()

@@ -16,9 +16,10 @@ from domain.finding import in_a_word
 from domain.outcome import Settlement
 from domain.reason import Reason
 from ecgd import health, loop
+from ecgd.answered import UNKNOWN
 from ecgd.census import People
 from ecgd.doors import NOBODY, Memory
-from ecgd.pipeline import NOTHING, Answer, Moved, Read, Said, process
+from ecgd.pipeline import NOTHING, Answer, Answered, Moved, Read, Said, process
 from store.jobs import Job, Jobs, Overtaken
 from store.outbox import Message, Outbox
 from store.retry import next_attempt
@@ -48,13 +49,14 @@ class JobQueue:
         said: Said = lambda _: (),
         withdraws: Said = lambda _: (),
         moved: Moved = lambda _: (),
+        answered: Answered = lambda _: UNKNOWN,
         people: People = NOBODY,
         thresholds: Callable[[], Thresholds] | None = None,
     ) -> None:
         self._thresholds = thresholds or (lambda: settings.thresholds)
         self._jobs, self._read, self._score, self._settings, self._clock = jobs, read, score, settings, clock
         self._memory, self._people = memory, people
-        self._said, self._withdraws, self._moved = said, withdraws, moved
+        self._said, self._withdraws, self._moved, self._answered = said, withdraws, moved, answered
         self._stuck, self._failed = stuck, set[int]()
 
     def claim(self) -> Job | None:
@@ -101,6 +103,7 @@ class JobQueue:
                 said=self._said,
                 withdraws=self._withdraws,
                 moved=self._moved,
+                answered=self._answered,
                 people=self._people,
             )
             try:

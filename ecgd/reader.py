@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from config.schema import Reading
+from domain.alert import Acknowledgement
 from domain.arrival import Arrival, Format
 from domain.census import Movement
 from domain.ecg import Ecg
@@ -33,8 +34,8 @@ from ecgd.child import die_with_parent, say_last_words
 _LENGTHS = struct.Struct("<IQ")  # JSON header, bytes that follow it
 _MOST = 1 << 30
 _START_S = 60.0
-ECGS, REPORTS, WITHDRAWN, MOVEMENTS = "ecgs", "reports", "withdrawn", "movements"
-_REPORT, _MOVEMENT = TypeAdapter(Report), TypeAdapter(Movement)
+ECGS, REPORTS, WITHDRAWN, MOVEMENTS, ACKNOWLEDGED = "ecgs", "reports", "withdrawn", "movements", "acknowledged"
+_REPORT, _MOVEMENT, _ACKNOWLEDGED = TypeAdapter(Report), TypeAdapter(Movement), TypeAdapter(Acknowledgement)
 
 Blob = bytes | memoryview
 
@@ -64,6 +65,11 @@ class Reader:
         """``adapters.hl7_adt.moved`` at arm's length; raises as ``read`` does."""
         header, _ = self._asked(arrival, MOVEMENTS)
         return tuple(map(_MOVEMENT.validate_python, header[MOVEMENTS]))
+
+    def acknowledged(self, arrival: Arrival) -> tuple[Acknowledgement, ...]:
+        """``adapters.hl7_ora.acknowledged`` at arm's length; raises as ``read`` does."""
+        header, _ = self._asked(arrival, ACKNOWLEDGED)
+        return tuple(map(_ACKNOWLEDGED.validate_python, header[ACKNOWLEDGED]))
 
     def _asked(self, arrival: Arrival, what: str) -> tuple[dict[str, Any], memoryview]:
         for _ in range(2):  # a child killed from outside is not the file's fault: it gets one more try
@@ -196,12 +202,14 @@ def _serve(settings: Reading) -> None:
     say_last_words("reader")
     _limit(settings)
     sys.modules["pymupdf.layout"] = None  # type: ignore[assignment] # an ONNX model that nobody asks: 0.7 s at start
-    from adapters import formats, hl7_adt, hl7_report  # the parsers' libraries are loaded here, never in the parent
+    # the parsers' libraries are loaded here, never in the parent
+    from adapters import formats, hl7_adt, hl7_ora, hl7_report
 
     asked: dict[str, tuple[Callable[..., Any], TypeAdapter[Any]]] = {
         REPORTS: (hl7_report.said, _REPORT),
         WITHDRAWN: (hl7_report.withdrawn, _REPORT),
         MOVEMENTS: (hl7_adt.moved, _MOVEMENT),
+        ACKNOWLEDGED: (hl7_ora.acknowledged, _ACKNOWLEDGED),
     }
     _send(pipe_out, {"ready": True}, [])
     while size := _read(pipe_in, _LENGTHS.size):

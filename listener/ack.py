@@ -25,13 +25,14 @@ from enum import StrEnum
 
 from listener.msh import Header
 
-EVENTS: dict[str, Collection[str] | None] = {"ORU": ("R01", "W01", ""), "ADT": None}
+EVENTS: dict[str, Collection[str] | None] = {"ORU": ("R01", "W01", ""), "ADT": None, "ORA": ("R41",)}
 """Events taken of each message type, ``None``: all.
 
 ORU events taken: R01, the withdrawn W01 (waveform result) of the same structure, and none, as 2.1 has it.
 
 R30, R31 and R32 are refused: they ask the receiver to place or find an order. Of ADT every event is taken, also those
 that say nothing of where people are: an interface that is answered AR stops, and the discharge behind it never comes.
+ORA^R41 acknowledges an alert.
 """
 
 _LONGEST = {3: 227, 4: 227, 10: 199}  # HL7 v2.7: HD 227, ST 199; they become a key of the store

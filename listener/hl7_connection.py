@@ -64,6 +64,7 @@ class _Slot:
     future: Future[Receipt] | None = None
 
 
+_FORMATS = {"ADT": Format.ADT, "ORA": Format.ORA}
 _REASONS = {100: Reason.UNKNOWN_FORMAT, 101: Reason.MISSING_FIELD, 102: Reason.BAD_VALUE}
 
 
@@ -184,7 +185,7 @@ class Connection(asyncio.Protocol):
     def _commit(self, header: Header, payload: bytes) -> Future[Receipt]:
         arrival = Arrival(
             key=f"hl7:{header.key}",
-            format=Format.ADT if header.component(9, 1) == "ADT" else Format.HL7,
+            format=_FORMATS.get(header.component(9, 1), Format.HL7),
             payload=payload,
             source=f"hl7:{header.sender}",
             received_at=self._desk.clock(),

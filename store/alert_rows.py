@@ -1,6 +1,7 @@
 """An alert's rows: raised, closed, read back; in whatever transaction they belong to."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -105,6 +106,25 @@ def note(connection: Connection, events: Sequence[Event]) -> None:
     ]
     if rows:
         connection.execute(alert_events.insert(), rows)
+
+
+def acknowledge(connection: Connection, said: Sequence[Event]) -> None:
+    """Note of alerts, and of those they speak for, that a person knows; the first word counts."""
+    for event in said:
+        unknown = [one for one in _group(connection, event.alert) if not one.acknowledged]
+        note(connection, [replace(event, alert=one.id) for one in unknown])
+
+
+def _group(connection: Connection, number: int) -> tuple[Alert, ...]:
+    """An alert, and the open ones of the same person and risk."""
+    (own,) = read(connection, sa.select(alerts).where(alerts.c.id == number)) or (None,)
+    if own is None:
+        return ()
+    same = [alerts.c.risk == own.raised.risk.value, alerts.c.closed_at.is_(None)]
+    person, recording = own.raised.person, own.raised.recording
+    same.append(alerts.c.person == person if person else alerts.c.recording == recording)
+    others = read(connection, sa.select(alerts).where(*same)) if own.closed is None else ()
+    return (own, *(one for one in others if one.id != number and one.group == own.group))
 
 
 def read(connection: Connection, query: sa.Select[Any]) -> tuple[Alert, ...]:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from domain.alert import Alert, Book, Change, Event, Happened, Sent
 from domain.census import Whereabouts, whereabouts
-from store.alert_rows import end, event_of, note, read
+from store.alert_rows import acknowledge, end, event_of, note, read
 from store.census import visits
 from store.database import Database
 from store.ear import Ear
@@ -27,6 +27,7 @@ from store.tables import MessageState, alert_events, alerts, findings, movements
 from store.wake import DELIVER, PAGER
 
 _PAGER = "ecgd deliver"
+_ANSWERED = timedelta(days=7)  # alerts are over long before
 Decide = Callable[[Book], Change]
 
 
@@ -81,11 +82,15 @@ class Alerts:
         """Note that a person knows, of these and of those they speak for; who did first, by number."""
         now = self._clock()
         with self._database.write(PAGER) as connection:
-            for number in numbers:
-                for one in _group(connection, number):
-                    if not one.acknowledged:
-                        note(connection, [Event(alert=one.id, at=now, what=Happened.ACKNOWLEDGED, actor=by)])
+            acknowledge(connection, [Event(alert=one, at=now, what=Happened.ACKNOWLEDGED, actor=by) for one in numbers])
             return _first(connection, numbers, Happened.ACKNOWLEDGED)
+
+    def told_by(self, is_it: Callable[[str], bool]) -> tuple[int, ...]:
+        """The alerts of which a message of the last days told, chosen by its key; ``()``: there was none."""
+        sent = (alert_events.c.what == Happened.SENT.value, alert_events.c.at > self._clock() - _ANSWERED)
+        query = sa.select(alert_events.c.message, alert_events.c.alert_id).where(*sent).order_by(alert_events.c.id)
+        with self._database.read() as connection:
+            return tuple(row.alert_id for row in connection.execute(query) if is_it(row.message))
 
     def list(self, *, all_of_them: bool = False, limit: int = 200) -> tuple[Alert, ...]:
         """Open ones, or the last of all, the newest first."""
@@ -170,18 +175,6 @@ def _fates(connection: Connection) -> Sequence[sa.Row[Any]]:
     joined = alert_events.join(outbox, outbox.c.key == alert_events.c.message)
     query = sa.select(alert_events, outbox.c.state, outbox.c.reason, outbox.c.sent_at).select_from(joined)
     return connection.execute(query.where(pending_rows, ended).order_by(alert_events.c.id)).all()
-
-
-def _group(connection: Connection, number: int) -> tuple[Alert, ...]:
-    """An alert, and the open ones of the same person and risk."""
-    (own,) = read(connection, sa.select(alerts).where(alerts.c.id == number)) or (None,)
-    if own is None:
-        return ()
-    same = [alerts.c.risk == own.raised.risk.value, alerts.c.closed_at.is_(None)]
-    person, recording = own.raised.person, own.raised.recording
-    same.append(alerts.c.person == person if person else alerts.c.recording == recording)
-    others = read(connection, sa.select(alerts).where(*same)) if own.closed is None else ()
-    return (own, *(one for one in others if one.id != number and one.group == own.group))
 
 
 def _first(connection: Connection, numbers: Collection[int], what: Happened) -> dict[int, Event]:

@@ -102,7 +102,7 @@ class Jobs:
         merges = any(one.event is Event.MERGE for one in settlement.movements)
         told = settlement.outgoing or settlement.movements
         topics = [*([DELIVER] if told else []), *([WORK] if settlement.attached or merges else [])]
-        topics += [PAGER] if settlement.standing or settlement.retracted else []
+        topics += [PAGER] if settlement.standing or settlement.retracted or settlement.acknowledged else []
         with self._database.write(*topics) as connection:
             if settlement.looked is not None or merges:
                 settling(connection)

@@ -66,6 +66,7 @@ def record(connection: Connection, arrival_id: int, lease: int, settlement: Sett
         )
     for key, retraction in settlement.retracted.items():
         retract(connection, key, retraction, [each for each in settlement.outgoing if _caused_by(each) == key], now)
+    alert_rows.acknowledge(connection, settlement.acknowledged)
     if settlement.movements:
         census.write(connection, arrival_id, settlement.movements, now)
     _remember(connection, arrival_id, settlement, now)

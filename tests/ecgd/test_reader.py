@@ -12,6 +12,7 @@ import pytest
 
 from adapters import formats
 from config.schema import Reading
+from domain.alert import Acknowledgement
 from domain.arrival import Arrival, Format
 from domain.errors import Rejected
 from domain.reason import Reason
@@ -95,6 +96,12 @@ def _gone(pid: int) -> bool:
     except (psutil.NoSuchProcess, psutil.TimeoutExpired):
         pass
     return not psutil.pid_exists(pid)
+
+
+def test_who_has_acknowledged_an_alert_comes_through_as_well(reader: Reader) -> None:
+    lines = ("MSH|^~\\&|EHR|H|ECGD|H|20260105080100||ORA^R41|R1|P|2.8", "MSA|AA|M1", "PRT||UC||AAP|7^Byron")
+    arrival = replace(DICOM, format=Format.ORA, payload="\r".join(lines).encode(), source="hl7:EHR^H")
+    assert reader.acknowledged(arrival) == (Acknowledgement(message="M1", by="Byron (7) via EHR"),)
 
 
 def test_what_is_said_of_an_ecg_without_one_comes_through_as_well(reader: Reader) -> None:

@@ -146,6 +146,12 @@ def test_every_admission_event_is_accepted(event: str) -> None:
     assert codes(msh(kind=f"ADT^{event}")) == ["AA"]
 
 
+def test_an_acknowledged_alert_is_accepted_and_other_answers_are_not() -> None:
+    assert codes(msh(kind="ORA^R41^ORA_R41")) == ["AA"]
+    assert codes(msh(kind="ORA^R33^ORA_R33")) == ["AR"]
+    assert codes(msh(kind="ACK^R41^ACK")) == ["AR"]
+
+
 @pytest.mark.parametrize(("problem", "number"), [(ack.CONFLICT, "205"), (ack.UNAVAILABLE, "207")])
 def test_the_store_s_refusals_are_errors(problem: ack.Fault, number: str) -> None:
     ((_, msa, err),) = replies(msh(), problem)

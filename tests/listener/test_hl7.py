@@ -147,13 +147,14 @@ def test_a_message_is_acknowledged_after_its_commit_and_kept_as_it_came(serve: S
     assert "M1" not in str(said)
 
 
-def test_an_admission_message_is_kept_as_what_it_is(serve: Serve, connect: Connect) -> None:
+@pytest.mark.parametrize(("kind", "kept"), [(b"ADT^A40", Format.ADT), (b"ORA^R41", Format.ORA)])
+def test_what_is_no_ecg_is_kept_as_what_it_is(serve: Serve, connect: Connect, kind: bytes, kept: Format) -> None:
     store = Store()
     peer = connect(serve(store))
-    peer.send(oru("M1").replace(b"ORU^R01", b"ADT^A40"))
+    peer.send(oru("M1").replace(b"ORU^R01", kind))
     ((arrival, future),) = store.take(1)
     future.set_result(Receipt.NEW)
-    assert (arrival.format, peer.answers(1)) == (Format.ADT, [("AA", "M1")])
+    assert (arrival.format, peer.answers(1)) == (kept, [("AA", "M1")])
 
 
 def test_pipelined_messages_commit_side_by_side_and_are_answered_in_order(serve: Serve, connect: Connect) -> None:

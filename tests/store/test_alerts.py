@@ -1,12 +1,13 @@
 """What the store keeps of an alert's life, and that nothing of it is lost or done twice."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from domain.alert import Change, Closing, Event, Happened, Risk, Why
-from domain.outcome import Settlement
+from domain.outcome import Outcome, Settlement
 from domain.reason import Reason
 from store import tables
 from store.alert_rows import close
@@ -171,6 +172,38 @@ def test_acknowledging_speaks_for_the_open_ones_of_the_same_person_and_risk_and_
     assert alerts.acknowledge([1], "Bob")[1].actor == "Ada"
     assert [one.acknowledged for one in alerts.show([1, 2, 3, 4])] == [True, True, False, False]
     assert alerts.acknowledge([99], "Ada") == {}
+
+
+def test_a_message_tells_which_alerts_it_told_of_for_a_week(alerts, settle, turn, clock):
+    settle(raised(), raised(risk=Risk.POTASSIUM_HIGH))
+    settle(raised("e" * 32, recording="2.1", person="b" * 32), key="e" * 32)
+    turn(telling(clock, 1, 2))
+    turn(telling(clock, 3, key="other"))
+    assert alerts.told_by(HOOK.__eq__) == (1, 2)
+    assert alerts.told_by("another".__eq__) == ()
+    clock.pass_s(7 * 86_400 + 1)
+    assert alerts.told_by(HOOK.__eq__) == ()
+
+
+def test_a_settlement_acknowledges_in_its_own_transaction_and_the_first_word_counts(
+    alerts, settle, turn, jobs, accept, clock
+):
+    settle(raised())
+    settle(raised("e" * 32, recording="2.1"), key="e" * 32)
+    turn()
+    at, actor = clock(), "Ada via EHR"
+    clock.pass_s(60)
+    known = Event(alert=1, at=at, what=Happened.ACKNOWLEDGED, actor=actor)
+    for by in (known, replace(known, actor="Bob via EHR")):
+        accept(arrival(f"k{by.actor}", by.actor.encode()))
+        job = jobs.claim()
+        told = Settlement(outcome=Outcome.IGNORED, reason=Reason.ALERT_ACKNOWLEDGED, acknowledged=(by,))
+        assert jobs.settle(job, told)
+    said = [one.events[-1] for one in alerts.show([1, 2])]
+    assert said == [known, replace(known, alert=2)]
+    seen = []
+    alerts.turn(lambda book: seen.extend(book.alerts) or Change(), window(clock), only_new=True)
+    assert [one.id for one in seen] == [1, 2]
 
 
 def test_unidentified_ones_are_acknowledged_one_by_one(alerts, settle):
