@@ -98,7 +98,8 @@ def _dyskalemia(context: Context, answer: Answer, basis: list[Part]) -> Part:
             outcome = prediction["outcome"]["text"]
             risk = qualitative_risk(Output.POTASSIUM, answer.level, outcome)
             prediction["qualitativeRisk"] = risk
-            lines.append(f"{outcome}: {risk['text']}.")
+            doubt = " by the thresholds in force, which does not rule it out" if risk["text"] == "low risk" else ""
+            lines.append(f"{outcome}: {risk['text']}{doubt}.")
     return _risk(
         context, answer, "dyskalemia-risk", "Risk of dyskalemia estimated from ECG", predictions, basis, *lines
     )
