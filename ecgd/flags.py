@@ -43,6 +43,10 @@ class FlagKeeper:
         for flag in self._flags.look(person, lambda known: decided(known, self._settings, self._clock())):
             log.info("flag", risk=flag.risk, state=flag.state, why=flag.why or "", flag=flag.key, finding=flag.finding)
 
+    def named(self, _person: str) -> dict[str, object]:
+        """Not by the person."""
+        return {"queue": "flags"}
+
     def put_back(self, person: str, error: Exception) -> None:
         """It stays due, and is looked at again after a wait."""
         self._failed.add(person)

@@ -7,7 +7,7 @@ never its text, which may quote the input.
 
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
@@ -30,6 +30,9 @@ class Source(Protocol[Item]):
 
     def put_back(self, item: Item, error: Exception) -> None:
         """``item`` could not be handled now: later, or never again."""
+
+    def named(self, item: Item) -> Mapping[str, object]:
+        """What the log calls it: our own numbers and names."""
 
 
 def run(
@@ -59,21 +62,21 @@ def _step(source: Source[Item], handle: Callable[[Item], None], idle_s: float) -
     try:
         handle(item)
     except Exception as error:
-        report(error)
+        report(error, **source.named(item))
         source.put_back(item, error)
 
 
-def report(error: Exception) -> None:
-    """Log where an error came from: types, files and lines, and no values."""
+def report(error: Exception, **named: object) -> None:
+    """Log what failed, and where an error came from: types, files and lines, and no values."""
     if isinstance(error, Transient):
-        log.warning("later", reason=error.reason, detail=error.detail)
+        log.warning("later", reason=error.reason, detail=error.detail, **named)
         return
     known = {"reason": error.reason, "detail": error.detail} if isinstance(error, Problem) else {"reason": "our_fault"}
     frames = [
         f"{'/'.join(frame.filename.rsplit('/', 2)[-2:])}:{frame.lineno}"
         for frame in traceback.extract_tb(error.__traceback__)
     ]
-    log.error("unexpected", error=type(error).__name__, frames=frames[-6:], **known)
+    log.error("unexpected", error=type(error).__name__, frames=frames[-6:], **known, **named)
 
 
 def guarded(what: Callable[[], object]) -> Callable[[], None]:

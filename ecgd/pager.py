@@ -63,6 +63,10 @@ class Pager:
     def handle(self, _item: None) -> None:
         """Nothing is claimed."""
 
+    def named(self, _item: None) -> dict[str, object]:
+        """Nothing is claimed."""
+        return {}
+
     def put_back(self, _item: None, _error: Exception) -> None:
         """Nothing is claimed: what a failed turn has not written is due at the next."""
 

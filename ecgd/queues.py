@@ -111,6 +111,10 @@ class JobQueue:
             except Overtaken:
                 log.info("overtaken", arrival=job.id)
 
+    def named(self, job: Job) -> dict[str, object]:
+        """By its number."""
+        return {"arrival": job.id}
+
     def put_back(self, job: Job, error: Exception) -> None:
         """Try again later. What is not the arrival's fault costs it no attempt, and makes the worker doubt itself."""
         reason = error.reason if isinstance(error, Problem) else Reason.OUR_FAULT
@@ -183,6 +187,10 @@ class ChannelQueue:
         self._outbox.sent(message)
         health.SENT.labels(self._channel).inc()
         log.info("sent", message=message.id, channel=self._channel, attempts=message.attempts)
+
+    def named(self, message: Message) -> dict[str, object]:
+        """By its number and the channel."""
+        return {"message": message.id, "channel": self._channel}
 
     def put_back(self, message: Message, error: Exception) -> None:
         """Later, as the other side asked or by exponential back-off; buried when it has gone on too long."""

@@ -58,6 +58,9 @@ class _Claimed:
     def claim(self):
         return self._message
 
+    def named(self, message):
+        return self._queue.named(message)
+
     def put_back(self, message, error):
         self._queue.put_back(message, error)
 

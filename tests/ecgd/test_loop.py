@@ -1,6 +1,9 @@
 import threading
 from collections.abc import Callable
 
+import pytest
+from structlog.testing import capture_logs
+
 from domain.errors import Transient
 from domain.reason import Reason
 from ecgd import loop
@@ -18,6 +21,9 @@ class Items:
 
     def wait(self, timeout_s: float) -> None:
         self.stop.set()
+
+    def named(self, item: int) -> dict[str, object]:
+        return {"arrival": item}
 
     def put_back(self, item: int, error: Exception) -> None:
         self.put_back_with.append((item, type(error).__name__))
@@ -56,6 +62,16 @@ def test_an_unexpected_error_is_put_back_and_its_text_is_not_logged(capsys: obje
     queue = _run(7, handle=handle)
     assert queue.put_back_with == [(7, "ValueError")]
     assert "Jane" not in "".join(capsys.readouterr())  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("error", [Transient(Reason.DESTINATION_UNAVAILABLE), ValueError()])
+def test_the_log_says_which_item_failed(error: Exception) -> None:
+    def handle(_item: int) -> None:
+        raise error
+
+    with capture_logs() as lines:
+        _run(7, handle=handle)
+    assert [line["arrival"] for line in lines] == [7]
 
 
 def test_a_queue_out_of_reach_does_not_end_the_loop() -> None:
