@@ -9,7 +9,7 @@ import numpy as np
 from config.schema import Settings
 from domain.answers import Kept
 from domain.errors import Permanent, Problem
-from domain.finding import Output
+from domain.finding import Output, Status
 from domain.mode import Mode
 from ecgd import operate
 from ecgd.terminal import INVALID, end
@@ -29,7 +29,7 @@ _FIGURES = {
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """A bundle that is configured, or was: then ``mode`` is that of its last answer, and ``configured`` is false."""
+    """A bundle that is configured, or was: then ``mode`` is that of its last answer, and ``status`` is not known."""
 
     model: str
     version: str
@@ -37,6 +37,7 @@ class Known:
     output: Output
     mode: Mode
     configured: bool
+    status: Status | None = None
     answers: int = 0
     first: datetime | None = None
     last: datetime | None = None
@@ -44,7 +45,8 @@ class Known:
     @property
     def named(self) -> str:
         """For people; two bundles of one name differ by their hash."""
-        return f"{self.model} {self.version or '-'} ({self.sha256[:12]})"
+        worth = ", stand-in: no clinical meaning" if self.status is Status.STAND_IN else ""
+        return f"{self.model} {self.version or '-'} ({self.sha256[:12]}{worth})"
 
 
 def known(settings: Settings) -> list[Known]:
@@ -68,6 +70,7 @@ def known(settings: Settings) -> list[Known]:
             output=output,
             mode=mode,
             configured=True,
+            status=one.facts.status,
         )
         found.append(_with(side, stored.pop((one.sha256, output), None)))
     gone = [

@@ -31,7 +31,9 @@ def listing(config: Config = DEFAULT, as_json: Annotated[bool, typer.Option("--j
     for one in found:
         kept = f"{one.answers} answers, {one.first:%Y-%m-%d} to {one.last:%Y-%m-%d}" if one.first else "no answers yet"
         mode = one.mode.value if one.configured else "not configured"
-        print(f"{one.model:24} {one.version or '-':10} {one.sha256[:12]}  {one.output.value:10} {mode:15} {kept}")
+        worth = one.status.value if one.status else "-"
+        named = f"{one.model:24} {one.version or '-':10} {one.sha256[:12]}"
+        print(f"{named}  {one.output.value:10} {worth:15} {mode:15} {kept}")
 
 
 @models.command("compare")
