@@ -238,6 +238,7 @@ NAMELESS = {name: value for name, value in ES.as_dict(private=True).items() if n
         jwks(ECKey.generate_key("P-256", {"kid": "a"}, private=True)),
         json.dumps({"keys": [NAMELESS]}),
     ],
+    ids=["empty", "none", "a list", "no key", "no kind", "public", "symmetric", "weak", "nameless"],
 )
 def test_a_key_file_that_cannot_be_used_is_a_mistake_and_is_not_quoted(text):
     with pytest.raises(
