@@ -22,7 +22,8 @@ demo: $(STAMP)
 	$(BIN)/ecgd demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m 'not kill and not learn'
+	$(BIN)/python -m pytest -m 'not kill and not learn' --ignore=tests/flow -n logical --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -m 'not kill and not learn' tests/flow
 
 kill: $(STAMP)
 	ECGD_KILL_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -m kill -s

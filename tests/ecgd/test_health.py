@@ -98,12 +98,12 @@ def test_a_librarys_message_is_named_but_not_quoted(capsys: pytest.CaptureFixtur
     before = logging.getLogger().handlers
     try:
         set_up_logging(Logging(), "work")
-        logging.getLogger("pydicom").warning("bad PatientName 'Jane Doe'")
+        logging.getLogger("a_library").warning("bad PatientName 'Jane Doe'")
     finally:
         logging.getLogger().handlers = before
         structlog.reset_defaults()
     line = json.loads(capsys.readouterr().err)
-    assert line["logger"] == "pydicom"
+    assert line["logger"] == "a_library"
     assert "Jane" not in json.dumps(line)
 
 
