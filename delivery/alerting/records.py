@@ -9,7 +9,7 @@ from config.schema import Fhir, Hl7v2
 from delivery.alerting.words import Message, sentences, subject_line
 from delivery.hl7 import control_id, escaped
 from delivery.narrative import xhtml
-from delivery.subject import identifiers, token
+from delivery.subject import identifiers, token, urn
 from domain.alert import Why
 from domain.ecg import Identifier, Patient
 
@@ -37,7 +37,8 @@ def communication(message: Message, settings: Fhir) -> bytes:
         resource["about"] = [{"type": "DocumentReference", "identifier": picture}]
         resource |= _whose(first.said, settings)
     request = {"method": "POST", "url": "Communication", "ifNoneExist": token(system, value)}
-    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [{"resource": resource, "request": request}]}
+    entry = {"fullUrl": urn(system, value), "resource": resource, "request": request}
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
     return json.dumps(bundle, ensure_ascii=False, separators=(",", ":")).encode()
 
 

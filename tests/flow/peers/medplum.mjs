@@ -47,7 +47,7 @@ const repository = new StrictRepository();
 const router = new FhirRouter();
 
 async function stored() {
-  const kinds = ['Patient', 'Device', 'DocumentReference', 'Observation', 'RiskAssessment'];
+  const kinds = ['Patient', 'Device', 'DocumentReference', 'Observation', 'RiskAssessment', 'Flag', 'Communication'];
   const found = await Promise.all(kinds.map((resourceType) => repository.search({ resourceType, count: 100000 })));
   return found.flatMap((bundle) => (bundle.entry ?? []).map((entry) => entry.resource));
 }
