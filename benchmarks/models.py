@@ -224,8 +224,8 @@ def measure(case: Case, limit: Limit, rounds: int, threads: int, compiled: bool)
     case.flops = counter.get_total_flops()
     running = backends(case, threads, compiled)
     if isinstance(network, ECG12Net):
-        running.append(named(TorchBackend(Explained(network)), "torch, with explanation"))
-        running.append(named(OpenVinoBackend(Explained(network), case.example, threads), "OpenVINO, with explanation"))
+        running.append(named(TorchBackend(Explained(network)), "with explanation, torch"))
+        running.append(named(OpenVinoBackend(Explained(network), case.example, threads), "with explanation, OpenVINO"))
     for backend in running:
         if backend.name.startswith(("torch", "openvino", "cuda")) and "loop" not in backend.name:  # other weights
             case.apart[backend.name] = difference(backend, running[0], [case.example])

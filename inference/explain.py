@@ -10,7 +10,7 @@ A place of ECG12Net's last maps sees nearly the whole crop, and its map, as exac
 that made it hot. What each sample moved is told by one backward pass (``inference.gradient``), the input being a crop
 about its lead's median:
 
-    ECG12Net            moved_lt = x_lt d(potassium) / d(x_lt)          mmol/L, over 40 ms
+    ECG12Net            moved_lt = x_lt d(potassium) / d(x_lt)          by its greatest, over 40 ms
                         heat_lt = ReLU(+-moved_lt)                      upwards where the estimate is 4.2 or above
 
 4.2 mmol/L is the middle of normal. What EMPNet adds has no place in time; the direction is that of the whole estimate.

@@ -10,7 +10,7 @@ from inference.backend import OpenVinoBackend, TorchBackend
 from inference.ecg12net import CROP, ECG12Net
 from inference.gradient import Explained, folded
 
-SHAPES = [(False, False, False), (False, True, True), (True, False, True), (True, True, False)]
+SHAPES = [(shared, ordinal, emps) for shared in (False, True) for ordinal in (False, True) for emps in (False, True)]
 
 
 def settled(network: nn.Module) -> nn.Module:
