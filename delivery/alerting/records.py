@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from config.schema import Fhir, Hl7v2
-from delivery.alerting.words import Message, sentences, subject_line
+from delivery.alerting.words import Message, sentences, subject_line, test_only
+from delivery.coding import HTEST
 from delivery.hl7 import control_id, escaped
 from delivery.narrative import xhtml
 from delivery.subject import identifiers, token, urn
@@ -32,6 +33,8 @@ def communication(message: Message, settings: Fhir) -> bytes:
         "sent": message.now.isoformat(),
         "payload": [{"contentString": line} for line in lines],
     }
+    if test_only(message):
+        resource["meta"] = {"tag": [HTEST]}
     if first is not None:
         picture = {"system": system, "value": f"{first.finding}.picture"}
         resource["about"] = [{"type": "DocumentReference", "identifier": picture}]
@@ -63,13 +66,14 @@ def engine(message: Message, settings: Hl7v2) -> bytes:
     visit = escaped(said["encounter"]["value"]) if said["encounter"] else ""
     unit = escaped(message.units[0]) if alone else ""
     placer, filler = escaped(said["order"]["placer"] or ""), f"{number}^ECGD"
+    status = "P" if test_only(message) else "F"  # as the results it is about
     segments = [
         "MSH|^~\\&|" + "|".join([*head, "2.5.1", "", "", "", "", "", "UNICODE UTF-8"]),
         f"PID|1||{numbers}",
         f"PV1|1|U|{unit}" + "|" * 16 + visit,
-        f"OBR|1|{placer}|{filler}|ecg-alert^ECG alert^L|||{now}" + "|" * 15 + f"{now}||EC|F",
+        f"OBR|1|{placer}|{filler}|ecg-alert^ECG alert^L|||{now}" + "|" * 15 + f"{now}||EC|{status}",
         *(
-            f"OBX|{n}|TX|ecg-alert^ECG alert^L|{n}|{escaped(line)}|||AA|||F|||{now}"
+            f"OBX|{n}|TX|ecg-alert^ECG alert^L|{n}|{escaped(line)}|||AA|||{status}|||{now}"
             for n, line in enumerate((subject_line(message), *sentences(message)), start=1)
         ),
     ]

@@ -40,13 +40,13 @@ def subject_line(message: Message) -> str:
     if message.notice:
         return message.notice[0]
     if message.content == "none":
-        return f"{_test_only(message)}{_urgency(message)}ECG alert {_numbers(message.alerts)}"
+        return f"{test_only(message)}{_urgency(message)}ECG alert {_numbers(message.alerts)}"
     if message.why is Why.SUMMARY:
-        return f"{_test_only(message)}{len(message.alerts)} CRITICAL ECGs, alerts {_numbers(message.alerts)}"
+        return f"{test_only(message)}{len(message.alerts)} CRITICAL ECGs, alerts {_numbers(message.alerts)}"
     what = "; ".join(_marked(one, one.raised.said["short"], message) for one in message.alerts)
     where = f" - {message.units[0]}" if message.units[0] else ""
     grave = message.alerts[0].raised.severity.name
-    return f"{_test_only(message)}{_urgency(message)}{grave} ECG: {what}{where}"
+    return f"{test_only(message)}{_urgency(message)}{grave} ECG: {what}{where}"
 
 
 def sentences(message: Message) -> tuple[str, ...]:
@@ -55,7 +55,7 @@ def sentences(message: Message) -> tuple[str, ...]:
         return message.notice[1:]
     lines = [_why(message)]
     if message.content == "none":
-        which = f"{_test_only(message)}ECG alert {_numbers(message.alerts)}"
+        which = f"{test_only(message)}ECG alert {_numbers(message.alerts)}"
         lines += [f"{which}: look into the system of your hospital for what it is about."]
     elif message.why is Why.SUMMARY:
         lines += [SUMMED, *map(_line, message.alerts, message.units)]
@@ -71,7 +71,7 @@ def _one_ecg(message: Message) -> list[str]:
     moved = f" Now in {unit}, as the hospital's messages say." if unit and unit != first.unit else ""
     withdrawn = message.why is Why.WITHDRAWN
     return [
-        narrative.STAND_IN if _test_only(message) else "",
+        narrative.STAND_IN if test_only(message) else "",
         *(_marked(one, one.raised.said["verdict"], message) for one in message.alerts),
         "" if said["identified"] else NOT_IDENTIFIED,
         "" if withdrawn else SEE,
@@ -117,13 +117,13 @@ def _urgency(message: Message) -> str:
     return {Why.REPEAT: "REMINDER ", Why.WORSE: "WORSE ", Why.WITHDRAWN: "WITHDRAWN "}.get(message.why, "")
 
 
-def _test_only(message: Message) -> str:
+def test_only(message: Message) -> str:
     """Before the whole only where every alert is a stand-in's: a real one must not pass for a test."""
     return TEST_ONLY if message.alerts and all(one.raised.stand_in for one in message.alerts) else ""
 
 
 def _marked(alert: Alert, words: str, message: Message) -> str:
-    return f"{TEST_ONLY}{words}" if alert.raised.stand_in and not _test_only(message) else words
+    return f"{TEST_ONLY}{words}" if alert.raised.stand_in and not test_only(message) else words
 
 
 def _numbers(alerts: Sequence[Alert]) -> str:

@@ -13,6 +13,7 @@ from fhir.resources.R4B.communication import Communication
 from config.alerts import Apprise
 from config.schema import Alerts, Models, Settings, Smtp, Webhook
 from delivery.alerting.plan import plan
+from delivery.alerting.records import communication, engine
 from delivery.alerting.said import location, raised
 from delivery.alerting.words import TEST_ONLY, Message, sentences, subject_line
 from delivery.alerting.write import change
@@ -312,6 +313,15 @@ def test_a_patient_the_record_does_not_know_is_not_named_to_it():
         "entry"
     ]
     assert "subject" not in entry["resource"]
+
+
+@pytest.mark.parametrize(("stand_in", "tags", "status"), [(True, ["HTEST"], "P"), (False, [], "F")])
+def test_a_record_tells_a_stand_in_s_alert_by_its_codes_too(stand_in, tags, status):
+    message, (fhir, hl7v2) = message_of(stand_in), RECORDS.destinations
+    resource = json.loads(communication(message, fhir))["entry"][0]["resource"]
+    assert [one["code"] for one in resource.get("meta", {}).get("tag", [])] == tags
+    sent = hl7.parse(engine(message, hl7v2).decode())
+    assert {str(one[11]) for one in sent["OBX"]} | {str(sent["OBR"][0][25])} == {status}
 
 
 def test_an_engine_gets_an_oru_that_python_hl7_reads():
