@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from config.schema import Settings
-from domain.errors import Problem
-from ecgd.terminal import DEFAULT, INVALID, USAGE, WANTING, Config, end, settings_of
+from ecgd.terminal import DEFAULT, USAGE, WANTING, Config, end, opened, settings_of
 
 if TYPE_CHECKING:  # numpy is loaded by who reads findings, not by every command
     from domain.alert import Alert
@@ -137,11 +136,7 @@ def _facts(alert: "Alert") -> dict[str, Any]:
 
 @contextmanager
 def _alerts(settings: Settings) -> Iterator[tuple[Any, Any]]:
-    from ecgd.operate import opened
     from store.alerts import Alerts
 
-    try:
-        with opened(settings) as database:
-            yield database, Alerts(database)
-    except Problem as error:
-        end(INVALID, f"the store cannot be used: {error.detail or error.reason}")
+    with opened(settings) as database:
+        yield database, Alerts(database)

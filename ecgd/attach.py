@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from domain.errors import Problem
-from ecgd.terminal import DEFAULT, INVALID, WANTING, Config, end, settings_of
+from ecgd.terminal import DEFAULT, WANTING, Config, end, opened, settings_of
 
 
 def command(
@@ -21,17 +20,13 @@ def command(
     from domain.ecg import Identifier
     from domain.seen import Attachment
     from ecgd.app import now
-    from ecgd.operate import opened
     from ecgd.whose import attached
 
     settings = settings_of(config)
     whose = Identifier(value=patient.strip(), authority=authority.strip(), type="MR")
     made = Attachment(arrival_id=arrival, part=part, identifiers=(whose,), by=by or getpass.getuser())
-    try:
-        with opened(settings) as database:
-            why_not = attached(database, settings, made, now)
-    except Problem as error:
-        end(INVALID, f"the store cannot be used: {error.detail or error.reason}")
+    with opened(settings) as database:
+        why_not = attached(database, settings, made, now)
     if why_not:
         end(WANTING, why_not)
     print(f"arrival {arrival}: attached by {made.by}; its ECG is read and scored again under the patient")

@@ -5,14 +5,12 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from domain.errors import Problem, Rejected
+from domain.errors import Rejected
 from ecgd import alerts as alerting
 from ecgd import attach as attaching
 from ecgd import configuration as configuring
@@ -32,6 +30,7 @@ from ecgd.terminal import (
     File,
     Files,
     end,
+    opened,
     settings_of,
     settings_or_defaults,
     starting,
@@ -178,8 +177,9 @@ def requeue(
 
     if not arrival and not message:
         end(USAGE, "name at least one --arrival or --message; `ecgd status` and `ecgd reconcile` list their numbers")
-    with _store(config) as database:
-        unknown = operate.requeue(database, settings_of(config), arrival or [], message or [])
+    settings = settings_of(config)
+    with opened(settings) as database:
+        unknown = operate.requeue(database, settings, arrival or [], message or [])
     if unknown:
         end(WANTING, *unknown)
 
@@ -189,7 +189,7 @@ def reconcile(config: Config = DEFAULT, as_json: Annotated[bool, typer.Option("-
     """Prove by counting that nothing acknowledged is lost; exit 1 and the list if something is."""
     from ecgd import operate
 
-    with _store(config) as database:
+    with opened(settings_of(config)) as database:
         found = operate.reconciliation(database)
     print(json.dumps(found, indent=2) if as_json else operate.in_words(found))
     if found["discrepancies"]:
@@ -213,7 +213,7 @@ def retract(
     said = Retraction(arrival_id=arrival, part=part, by=by or getpass.getuser(), why=reason.strip())
     if not said.why:
         end(WANTING, "say why with --reason")
-    with _store(config) as database:
+    with opened(settings) as database:
         why_not = retracting.retract(database, settings, said, now)
     if why_not:
         end(WANTING, why_not)
@@ -228,18 +228,6 @@ def demo(
     from ecgd import demo as show
 
     raise typer.Exit(show.run(out))
-
-
-@contextmanager
-def _store(config: Path) -> Iterator[Any]:
-    from ecgd import operate
-
-    settings = settings_of(config)
-    try:
-        with operate.opened(settings) as database:
-            yield database
-    except Problem as error:
-        end(INVALID, f"the store cannot be used: {error.detail or error.reason}")
 
 
 app.add_typer(alerting.app, name="alerts")

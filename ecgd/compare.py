@@ -8,11 +8,10 @@ import numpy as np
 
 from config.schema import Settings
 from domain.answers import Kept
-from domain.errors import Permanent, Problem
+from domain.errors import Permanent
 from domain.finding import Output, Status
 from domain.mode import Mode
-from ecgd import operate
-from ecgd.terminal import INVALID, end
+from ecgd.terminal import INVALID, end, opened
 from inference import bundle
 from inference.evaluation import agreement, binary, potassium, predictions, thresholds
 from inference.evaluation.agreement import Pairs
@@ -51,15 +50,13 @@ class Known:
 
 def known(settings: Settings) -> list[Known]:
     """Configured bundles in their order, then those that only the store knows."""
+    with opened(settings) as database:
+        stored = {(one.sha256, one.output): one for one in kept(database)}
     try:
-        with operate.opened(settings) as database:
-            stored = {(one.sha256, one.output): one for one in kept(database)}
         wanted = [(each.path, each.mode) for each in settings.models.bundles]
         loaded = [(bundle.load(path), mode) for path, mode in wanted or [(one, Mode.ALERT) for one in bundle.STAND_INS]]
     except Permanent as error:
         end(INVALID, f"a bundle cannot be used: {error.detail or error.reason}")
-    except Problem as error:
-        end(INVALID, f"the store cannot be used: {error.detail or error.reason}")
     found = []
     for one, mode in loaded:
         output = model_of(one.facts.architecture).output

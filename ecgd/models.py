@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from config.schema import Settings
-from ecgd.terminal import DEFAULT, REFUSED, USAGE, WANTING, Config, end, moment, settings_of
+from ecgd.terminal import DEFAULT, REFUSED, USAGE, WANTING, Config, end, moment, opened, settings_of
 
 if TYPE_CHECKING:  # numpy is loaded by who compares, not by every command
     from ecgd.compare import Known
@@ -55,7 +55,6 @@ def command(
     """
     from ecgd.compare import compared, known
     from ecgd.compared import in_words
-    from ecgd.operate import opened
     from inference.evaluation.agreement import paired
     from store.answers import of_bundle
 

@@ -52,12 +52,19 @@ def settings_or_defaults(path: Path) -> Settings:
 @contextmanager
 def store_of(path: Path) -> Iterator["Database"]:
     """The service's store; also with a configuration that is wrong elsewhere: who mends it needs the store."""
-    from ecgd import operate
-
     try:
         settings = load(path)
     except InvalidConfiguration as error:
         settings = _where_the_store_is(path, error)
+    with opened(settings) as database:
+        yield database
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator["Database"]:
+    """The service's store, migrated; one that cannot be used ends the command."""
+    from ecgd import operate
+
     try:
         with operate.opened(settings) as database:
             yield database
