@@ -108,7 +108,7 @@ def _rows(runs: Runs, height: int, px_mm: float) -> list[_Row]:
     long = (paths >= 0).sum(axis=1) >= _SHORTEST_MM * px_mm
     if not long.any():
         return []
-    pen = pen_of(runs, paths[long])
+    pen = _pen(runs, paths[long], px_mm)
     pieces = [pieces_of(runs, path, pen) for path in paths[long]]
     wholes = settled([path for path, _ in pieces], runs)
     for level, whole, (_, begins) in zip(levels[long].tolist(), wholes, pieces, strict=True):
@@ -145,7 +145,7 @@ def _traces(
     """Cut each row that holds columns where they begin; what is apart by more than a pen's lift is two strokes."""
     if not rows:
         return
-    pen = _pen(runs, rows)
+    pen = _pen(runs, [row.path for row in rows], px_mm)
     for row in rows:
         cut = _is_cut(row, starts) or len(_names_of(row, rows, words)) > 1
         path = np.where(np.isfinite(row.curve.y), row.path, -1)
@@ -153,11 +153,12 @@ def _traces(
             yield from _strokes(curve_of(runs, piece, pen).y, pen, row, starts, px_mm)
 
 
-def _pen(runs: Runs, rows: Sequence[_Row]) -> float:
+def _pen(runs: Runs, paths: Sequence[NDArray[np.int64]], px_mm: float) -> float:
     """Measure the pen at the tops of the pulses, if any: a noisy trace is level nowhere."""
-    pulses = [(row.path, row.pulse) for row in rows if row.pulse is not None]
-    tops = [path[int(pulse.x0) + 2 : int(pulse.x1) - 1] for path, pulse in pulses]
-    return pen_of(runs, tops or [row.path for row in rows])
+    pen = pen_of(runs, paths)
+    found = [(path, cut_pulse(curve_of(runs, path, pen), px_mm)[1]) for path in paths]
+    tops = [path[int(pulse.x0) + 2 : int(pulse.x1) - 1] for path, pulse in found if pulse is not None]
+    return pen_of(runs, tops) if tops else pen
 
 
 def _strokes(y: NDArray[np.float64], pen: float, row: _Row, starts: Sequence[float], px_mm: float) -> Iterator[Stroke]:
