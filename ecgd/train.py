@@ -1,5 +1,6 @@
 """``ecgd train``: from a recipe and a manifest of ECGs to a bundle that the daemon loads."""
 
+import hashlib
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from domain.errors import Problem
 from ecgd.terminal import DEFAULT, INVALID, REFUSED, USAGE, Config, File, end, settings_or_defaults
 
 if TYPE_CHECKING:  # torch is loaded by who trains, not by every command
+    from config.schema import Reading
     from inference.training.recipe import Recipe
     from inference.training.run import Result
 
@@ -92,13 +94,25 @@ def _run(
         checkpoint.remove(out)
     cores = len(os.sched_getaffinity(0))
     places: dict[str, Any] = {**manifests, "out": out, "cache": cache}
-    reader = Reader(read=partial(formats.read_file, settings=settings_or_defaults(config).reading), draw=paper.draw)
+    reading = settings_or_defaults(config).reading
+    reader = Reader(read=partial(formats.read_file, settings=reading), draw=paper.draw, edition=_edition(reading))
     return run.train(
         recipe,
         run.Places(**places, threads=threads or cores, processes=cores if workers is None else max(1, workers)),
         reader,
         Reporter(Console()),
     )
+
+
+def _edition(reading: "Reading") -> str:
+    """Tell readers apart by their settings and by the adapters' own source: no version number follows as closely."""
+    import adapters
+
+    digest = hashlib.sha256(reading.model_dump_json().encode())
+    for folder in adapters.__path__:
+        for source in sorted(Path(folder).rglob("*.py")):
+            digest.update(source.read_bytes())
+    return digest.hexdigest()[:24]
 
 
 def _summarise(result: "Result", out: Path) -> None:

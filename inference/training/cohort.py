@@ -1,9 +1,8 @@
 """A manifest's ECGs, read once through the same adapters as the daemon's, kept as arrays that training maps.
 
 A cache folder holds ``inputs.npy`` (a row a manifest line and variant), ``cases.csv`` and ``unusable.csv``. Its name is
-a hash of the manifest, of its files' sizes and times and of what is prepared of them, so that a second run starts at
-once. The adapters' version and the reading settings are not in it: after changing either, remove the cache. It holds
-patients' data.
+a hash of the manifest, of its files' sizes and times, of who reads them and of what is prepared of them: a second run
+starts at once, and other adapters or reading settings read again. It holds patients' data.
 """
 
 import csv
@@ -44,6 +43,7 @@ class Reader:
 
     read: Callable[[Path], tuple[Ecg, ...]]  # raises Rejected; goes to other processes, so a module's function
     draw: Callable[[NDArray[np.float32], float], Picture]
+    edition: str  # the same for readers that make the same of every file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ class Cohort:
 def gather(manifest: Path, recipe: Recipe, reader: Reader, cache: Path, processes: int, reporter: Reporter) -> Cohort:
     """Read the manifest's ECGs, or what an earlier run made of the same ones. Raises ``Rejected`` without any."""
     lines, unusable = read_manifest(manifest, recipe.output)
-    folder = cache / _key(manifest, lines, recipe)
+    folder = cache / _key(manifest, lines, recipe, reader)
     if not (folder / CASES).exists():
         work = folder.with_name(f"{folder.name}.{os.getpid()}")
         _fill(work, manifest.parent, lines, unusable, recipe, reader, processes, reporter)
@@ -103,9 +103,9 @@ def gather(manifest: Path, recipe: Recipe, reader: Reader, cache: Path, processe
     return found
 
 
-def _key(manifest: Path, lines: Sequence[Line], recipe: Recipe) -> str:
+def _key(manifest: Path, lines: Sequence[Line], recipe: Recipe, reader: Reader) -> str:
     digest = hashlib.sha256(manifest.read_bytes())
-    digest.update(f"{LAYOUT} {recipe.output} {recipe.data.window_h} {fingerprint(recipe)}".encode())
+    digest.update(f"{LAYOUT} {reader.edition} {recipe.output} {recipe.data.window_h} {fingerprint(recipe)}".encode())
     for line in lines:
         try:
             found = (manifest.parent / line.file).stat()

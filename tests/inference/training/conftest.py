@@ -97,7 +97,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def reader() -> Reader:
-    return Reader(read=partial(formats.read_file, settings=Reading()), draw=paper.draw)
+    return Reader(read=partial(formats.read_file, settings=Reading()), draw=paper.draw, edition="1")
 
 
 @pytest.fixture

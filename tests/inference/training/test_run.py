@@ -117,6 +117,8 @@ def test_a_second_run_reads_no_file_again(recipe_text, cohort, cache, reader, re
     second = run.gathered(wanted, places, replace(reader, read=unread), reporter)
     assert first.cohort.cases == second.cohort.cases
     assert np.array_equal(first.cohort.emps, second.cohort.emps, equal_nan=True)
+    with pytest.raises(AssertionError):  # other adapters or settings might make something else of it
+        run.gathered(wanted, places, replace(reader, read=unread, edition="2"), reporter)
 
 
 def test_a_stand_in_s_card_says_so_and_names_what_nobody_stated(trained, recipe_text, tmp_path):
