@@ -34,7 +34,7 @@ def varied(seed: int, *, seconds: float = 10.0) -> Heart:
 
 
 def measurements(heart: Heart) -> Measurements:
-    """What an ideal cart would report, PR only where there are P waves."""
+    """What an ideal cart would report: QTc by Bazett, as most print it, and by Fridericia; PR only where there is P."""
     rate = rate_of(heart)
     qt = float(qt_ms_of(heart, np.array(60 / rate)))
     p_seen = not heart.fibrillation and heart.pacing != "ventricular" and heart.effects.p_amplitude > 0.15
@@ -43,7 +43,8 @@ def measurements(heart: Heart) -> Measurements:
         pr_ms=heart.pr_ms + heart.effects.pr_ms if p_seen else None,
         qrs_ms=qrs_ms_of(heart),
         qt_ms=qt,
-        qtc_ms=qt / float(np.cbrt(60 / rate)),
+        qtc_ms=qt / float(np.sqrt(60 / rate)),
+        qtcf_ms=qt / float(np.cbrt(60 / rate)),
         qrs_axis_deg=heart.axis_deg,
     )
 
