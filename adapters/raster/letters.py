@@ -1,17 +1,16 @@
 """Lead names on a picture: pieces of ink into words, words against the names set in common fonts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.util import find_spec
-from pathlib import Path
 
 import cv2
 import numpy as np
-import pymupdf
 from numpy.typing import NDArray
 
 from adapters.pages.ink import Word
+from adapters.raster.crossed import with_crossed
+from adapters.raster.fonts import NAMES, extent, pictures
 from domain.ecg import LEADS
 
 Dark = NDArray[np.float32]
@@ -27,9 +26,7 @@ _ALIKE = 0.72
 _MARGIN = 0.04  # by which a name is liker than the next
 _SAME_SIZE = 0.15
 _STRANGE = "?"  # what else is written; a name beside it labels nothing
-_BUILT_IN = ("helv", "hebo", "tiro", "tibo", "cour", "cobo")
-_SHIPPED = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono", "DejaVuSansMono-Bold")
-_DRAWN = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX)
+_DASH_MM = (0.12, 0.4)  # height and width of the least that is a minus sign
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,19 +43,29 @@ def lead_words(dark: Dark, boxes: NDArray[np.int32], px_mm: float) -> tuple[Word
     A word that is surely a lead's name, in the one font and size of the page's others, has it; any other is ``?``.
     """
     low, high = (size * px_mm for size in _HIGH_MM)
-    letters = boxes[(boxes[:, 3] > 0.25 * low) & (boxes[:, 3] < high) & (boxes[:, 2] < _WIDE_MM * px_mm)]
+    fit = (boxes[:, 3] < high) & (boxes[:, 2] < _WIDE_MM * px_mm)
+    letters = boxes[fit & ((boxes[:, 3] > 0.25 * low) | _dashes(boxes, px_mm))]
     words = [box for box in _words(letters) if low <= box[3] - box[1]]
     if not words:
         return ()
     score = _scores(dark, words)
-    best = score[_font(score)]
+    font = _font(score)
+    best = score[font]
     height = np.array([box[3] - box[1] for box in words], dtype=np.float64)
     sure = _sure(best, height)
     taken = np.unique(best[sure].argmax(axis=1))
     best[np.ix_(~sure, taken)] = -1.0  # a name that surely stands elsewhere is not the doubtful word's
     sure |= _sure(best, height)
-    names = [LEADS[int(name)] if known else _STRANGE for name, known in zip(best.argmax(axis=1), sure, strict=True)]
-    return tuple(Word(name, *map(float, box)) for name, box in zip(names, words, strict=True))
+    known = sure & (best.argmax(axis=1) < len(LEADS))
+    names = [NAMES[int(name)] if plain else _STRANGE for name, plain in zip(best.argmax(axis=1), known, strict=True)]
+    read = [Word(name, *map(float, box)) for name, box in zip(names, words, strict=True)]
+    return with_crossed(dark, read, font, px_mm)
+
+
+def _dashes(boxes: NDArray[np.int32], px_mm: float) -> NDArray[np.bool_]:
+    """Tell what may be a minus sign: -aVR is not aVR."""
+    high, wide = (size * px_mm for size in _DASH_MM)
+    return np.asarray((boxes[:, 3] > high) & (boxes[:, 2] > wide) & (boxes[:, 2] > 1.5 * boxes[:, 3]))
 
 
 def _words(letters: NDArray[np.int32]) -> list[tuple[int, int, int, int]]:
@@ -111,8 +118,8 @@ def _shape(word: Dark) -> tuple[Vector, float]:
     is left around it: without, an I would be a patch of nothing but ink.
     """
     word = np.pad(word, _AROUND).astype(np.float32)
-    left, right = _extent(word.max(axis=0))
-    top, bottom = _extent(word.max(axis=1))
+    left, right = extent(word.max(axis=0))
+    top, bottom = extent(word.max(axis=1))
     margin = _MARGIN_SHARE * (bottom - top)
     across, down = (right - left + 2 * margin) / _SHAPE[0], (bottom - top + 2 * margin) / _SHAPE[1]
     if max(across, down) > 1.0:
@@ -125,50 +132,9 @@ def _shape(word: Dark) -> tuple[Vector, float]:
     )
 
 
-def _extent(profile: Vector) -> tuple[float, float]:
-    """Return where a profile first and last passes half its greatest value."""
-    half = float(profile.max()) / 2
-    inked = np.flatnonzero(profile > half)
-    if not inked.size:
-        return 0.0, float(profile.size - 1)
-    first, last = int(inked[0]), int(inked[-1])
-    rise, fall = profile[first] - profile[first - 1], profile[last] - profile[last + 1]
-    return first - float((profile[first] - half) / rise), last + float((profile[last] - half) / fall)
-
-
 @lru_cache(maxsize=1)
 def _fonts() -> Fonts:
-    seen = [[_shape(picture) for picture in font] for font in _set()]
+    seen = [[_shape(picture) for picture in font] for font in pictures()]
     shape = np.stack([np.stack([name for name, _ in font]) for font in seen])
     aspect = np.array([[its for _, its in font] for font in seen], dtype=np.float32)
     return Fonts(shape, aspect)
-
-
-def _set() -> Iterator[list[Dark]]:
-    """Set every name in every font."""
-    found = find_spec("matplotlib")
-    folder = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" if found and found.origin else Path()
-    files = [folder / f"{name}.ttf" for name in _SHIPPED]
-    fonts = [pymupdf.Font(name) for name in _BUILT_IN]
-    fonts += [pymupdf.Font(fontfile=str(file)) for file in files if file.is_file()]
-    for font in fonts:
-        yield [_typeset(font, name) for name in LEADS]
-    for face in _DRAWN:
-        yield [_written(face, name) for name in LEADS]
-
-
-def _typeset(font: pymupdf.Font, name: str) -> Dark:
-    with pymupdf.open() as document:
-        page = document.new_page(width=240, height=100)
-        writer = pymupdf.TextWriter(page.rect)
-        writer.append((20, 70), name, font=font, fontsize=48)
-        writer.write_text(page)
-        pixels = page.get_pixmap(colorspace=pymupdf.csGRAY, alpha=False)
-        grey = np.frombuffer(pixels.samples, np.uint8).reshape(pixels.height, pixels.stride)
-    return np.asarray(1 - grey.astype(np.float32) / 255, dtype=np.float32)
-
-
-def _written(face: int, name: str) -> Dark:
-    paper = np.zeros((120, 320), np.uint8)
-    cv2.putText(paper, name, (20, 80), face, 2.0, 255, 4, cv2.LINE_AA)
-    return np.asarray(paper, dtype=np.float32) / np.float32(255)
