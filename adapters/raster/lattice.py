@@ -6,38 +6,56 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from adapters.raster.fifths import BAND, FEWEST_PX, bands, fifths
+
 Grey = NDArray[np.float32]
 
 MOST_SKEW = np.deg2rad(6.0)
 _TILE = 512
-_FEWEST_PX, _MOST_PX = 3.0, 64.0  # between lines: a 1 mm ruling at 75 dpi, a 5 mm one at 320
+_MOST_PX = 64.0  # between lines: 5 mm at 320 dpi
 _STANDS_OUT = 3.0  # how far above its surroundings, in amplitude, a ruling's frequency is
 _OVERTONE = 0.25  # of the strongest frequency: others of the same ruling
 _PLAIN = 0.5  # one that needs no other beside it
-_PAGE_MM = (120.0, 480.0)  # width of a page of 12 leads, and of the longest strip sheet
-_BAND = 96
+_PAGE_MM = (120.0, 480.0)  # width of a page of 12 leads, and of all but the longest strip sheets
+_LONGEST_MM = 800.0  # of any: taken only where the ruling or the file tells its lines apart
+_STATED = 0.1  # by which a picture's own resolution may be off
 _LOCAL = (51, 51)  # px; wider than the spacing of most 5 mm lines
 
 
 @dataclass(frozen=True, slots=True)
 class Lattice:
-    """``angle``: radians, clockwise as seen, of the ruling from upright; ``period_px``: between its lines (x, y)."""
+    """``angle``: radians, clockwise as seen, of the ruling from upright; ``period_px``: between its lines (x, y).
+
+    ``fifths``: every fifth line is heavier, both ways.
+    """
 
     angle: float
     period_px: tuple[float, float]
+    fifths: bool = False
 
-    def millimetre(self, width_px: int, hint_px: float | None = None) -> tuple[float, float] | None:
-        """Return px a mm (x, y): the lines are 1 or 5 mm apart, whichever makes a page of a likely size.
+    def millimetre(
+        self, width_px: int, hint_px: float | None = None, stated_px: float | None = None
+    ) -> tuple[float, float] | None:
+        """Return px a mm (x, y): where every fifth line is heavier they are 1 mm apart, else 1 or 5 mm.
 
-        ``hint_px``: px a mm by the file's own resolution, where it has one: followed within 0.5 to 1.6.
+        Told apart by ``hint_px``, px a mm by a PDF page's size (within 0.5 to 1.6), else by the page's likely width,
+        else by ``stated_px``, px a mm by a picture's own header, which many programs make up.
         """
-        for each_mm in (1.0, 5.0):
-            x, y = self.period_px[0] / each_mm, self.period_px[1] / each_mm
-            if hint_px is not None and 0.5 <= x / hint_px <= 1.6:
-                return x, y
-            if hint_px is None and _PAGE_MM[0] <= width_px / x <= _PAGE_MM[1]:
-                return x, y
-        return None
+        x, y = self.period_px
+        if self.fifths:
+            return (x, y) if _PAGE_MM[0] <= width_px / x <= _LONGEST_MM else None
+        sizes = ((x, y), (x / 5, y / 5))
+        if hint_px is not None:
+            return next((size for size in sizes if fits(size[0], hint_px)), None)
+        likely = [size for size in sizes if _PAGE_MM[0] <= width_px / size[0] <= _PAGE_MM[1]]
+        long = [size for size in sizes if _PAGE_MM[0] <= width_px / size[0] <= _LONGEST_MM]
+        stated = [size for size in long if stated_px and abs(size[0] / stated_px - 1) < _STATED]
+        return next(iter(likely or stated), None)
+
+
+def fits(px_mm: float, hint_px: float) -> bool:
+    """Tell whether a ruling's millimetre may be that of a PDF page's size: printed or scanned at 50 to 160 %."""
+    return 0.5 <= px_mm / hint_px <= 1.6
 
 
 def find_lattice(grey: Grey) -> Lattice | None:
@@ -52,7 +70,8 @@ def find_lattice(grey: Grey) -> Lattice | None:
     y, tilt_y = _fine(np.ascontiguousarray(upright.T), period)
     if abs(x / y - 1) > 0.04 or abs(tilt_x + tilt_y) > 0.02:
         return None
-    return Lattice(angle + (tilt_y - tilt_x) / 2, (x, y))
+    period_px, heavy = fifths(upright, (x, y))
+    return Lattice(angle + (tilt_y - tilt_x) / 2, period_px, heavy)
 
 
 def turned(
@@ -77,7 +96,7 @@ def _coarse(ruling: Grey) -> tuple[float, float] | None:
     wide = cv2.blur(background, (31, 31)) + 1e-9
     strength = np.sqrt(power / wide).astype(np.float32)
     angles = np.deg2rad(np.arange(-6.0, 6.01, 0.1))
-    frequency = np.arange(_TILE / _MOST_PX, _TILE / _FEWEST_PX, 0.1)
+    frequency = np.arange(_TILE / _MOST_PX, _TILE / FEWEST_PX, 0.1)
     f, a = np.meshgrid(frequency, angles)
     across = _at(strength, f * np.cos(a), f * np.sin(a))
     down = _at(strength, -f * np.sin(a), f * np.cos(a))
@@ -127,10 +146,8 @@ def _fine(ruling: Grey, period: float) -> tuple[float, float]:
 
     Each band of rows gives the lines' phase; the phases' drift from band to band is the lean.
     """
-    height, width = ruling.shape
-    count = max(height // _BAND, 1)
-    profiles = ruling[: count * _BAND].reshape(count, -1, width).mean(axis=1) * np.hanning(width)
-    x = np.arange(width)
+    profiles = bands(ruling)
+    x = np.arange(profiles.shape[1])
     for reach, steps in ((0.02, 161), (0.0005, 41)):
         trial = (1 / period) * (1 + np.linspace(-reach, reach, steps))
         waves = np.exp(-2j * np.pi * np.outer(x, trial))
@@ -139,4 +156,4 @@ def _fine(ruling: Grey, period: float) -> tuple[float, float]:
         period = 1 / float(trial[best])
     band = amplitude[:, best]
     step = np.sum(band[1:] * np.conj(band[:-1]))  # each band weighs by how plainly it shows the lines
-    return period, float(-np.angle(step) / (2 * np.pi) * period / _BAND)
+    return period, float(-np.angle(step) / (2 * np.pi) * period / BAND)

@@ -52,8 +52,8 @@ class _Row:
     pulse: Pulse | None
 
 
-def upright(picture: Colour, hint_px: float | None = None) -> Upright:
-    """Turn a page upright by its ruling. ``hint_px``: px a mm by the file's own resolution.
+def upright(picture: Colour, hint_px: float | None = None, stated_px: float | None = None) -> Upright:
+    """Turn a page upright by its ruling. ``hint_px``, ``stated_px``: px a mm by a PDF page's size, a picture's header.
 
     Raises ``Rejected(PAGE_NOT_UNDERSTOOD)`` for a picture without a ruling.
     """
@@ -62,7 +62,7 @@ def upright(picture: Colour, hint_px: float | None = None) -> Upright:
     lattice = find_lattice(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32))
     if lattice is None:
         raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "the picture shows no ECG paper: no even ruling found")
-    millimetre = lattice.millimetre(picture.shape[1], hint_px)
+    millimetre = lattice.millimetre(picture.shape[1], hint_px, stated_px)
     if millimetre is None:
         raise Rejected(Reason.PAGE_NOT_CALIBRATED, "the ruling is neither 1 mm nor 5 mm on a page of any likely size")
     return Upright(np.asarray(turned(picture, -lattice.angle, (255, 255, 255)), dtype=np.uint8), millimetre)

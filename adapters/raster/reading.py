@@ -7,6 +7,7 @@ import numpy as np
 
 from adapters.pages.grid import PT_MM
 from adapters.pages.reading import PageLeads, read_leads
+from adapters.raster.lattice import fits
 from adapters.raster.page import drawn, upright
 from adapters.raster.scan import Scan
 from domain.ecg import Picture, ReadWarning
@@ -29,8 +30,8 @@ def read_scan(scan: Scan) -> ScanLeads:
     """Read a scan's leads. Raises ``Rejected`` (``PAGE_NOT_UNDERSTOOD``, ``PAGE_NOT_CALIBRATED``, ...)."""
     hint = PT_MM / scan.pt_px if scan.pt_px is not None else None
     try:
-        page = upright(scan.picture, hint)
-        leads = read_leads(drawn(page, scan.pt_px))
+        page = upright(scan.picture, hint, scan.stated_px_mm)
+        leads = read_leads(drawn(page, scan.pt_px if hint and fits(page.px_mm[0], hint) else None))
     except Rejected as rejected:
         raise Rejected(rejected.reason, f"{rejected.detail}; {_ADVICE}") from rejected
     if leads is None:

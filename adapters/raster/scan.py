@@ -17,15 +17,20 @@ Colour = NDArray[np.uint8]
 MOST_PIXELS = 120_000_000  # A4 at 1,000 dpi is 97 million
 _WORKING_PX = 3600  # of the longer side: 300 dpi of A4; more shows no more of a pen 0.2 mm wide
 _MOST_DPI = 300
+_COARSEST_DPI = 97.0  # 72 and 96 are what programs write that do not know
 _COVERS = 0.5  # of the page, by one picture: a scan, not a logo
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scan:
-    """``picture``: BGR. ``pt_px``: pt a pixel, where the page's true size is known."""
+    """``picture``: BGR. ``pt_px``: pt a pixel, where the page's true size is known.
+
+    ``stated_px_mm``: pixels a mm as a picture's header says, which is often made up.
+    """
 
     picture: Colour
     pt_px: float | None
+    stated_px_mm: float | None = None
 
 
 def decoded(payload: bytes) -> Scan:
@@ -38,7 +43,9 @@ def decoded(payload: bytes) -> Scan:
         raise Rejected(Reason.UNDECODABLE, "not a picture that can be decoded") from error
     if pixels is None:
         raise Rejected(Reason.UNDECODABLE, "not a picture that can be decoded")
-    return Scan(_on_paper(_working(pixels)), None)  # made smaller first: the largest is held once
+    picture = _working(pixels)  # made smaller first: the largest is held once
+    stated = _stated(payload)
+    return Scan(_on_paper(picture), None, stated and stated * picture.shape[1] / pixels.shape[1])
 
 
 def _pixels(payload: bytes) -> int:
@@ -54,6 +61,24 @@ def _pixels(payload: bytes) -> int:
             return int(width * height)
         at += 1 if marker == 0xFF else 2 + length
     raise Rejected(Reason.UNDECODABLE, "not a picture that can be decoded")
+
+
+def _stated(payload: bytes) -> float | None:
+    """Return the pixels a mm that a header states: PNG's pHYs (W3C PNG 11.3.5.3), JPEG's JFIF (T.871 10.1).
+
+    None for unequal ones, for no unit, and for what programs write that know none (72 and 96 an inch).
+    """
+    if payload.startswith(b"\x89PNG"):
+        at = payload.find(b"pHYs", 0, max(payload.find(b"IDAT"), 0))
+        across, down, unit = struct.unpack(">IIB", payload[at + 4 : at + 13].ljust(9, b"\0")) if at > 0 else (0, 0, 0)
+        an_inch = across * 0.0254 if unit == 1 else 0.0
+    elif payload[6:11] == b"JFIF\0":
+        unit, across, down = struct.unpack(">BHH", payload[13:18].ljust(5, b"\0"))
+        an_inch = across * {1: 1.0, 2: 2.54}.get(unit, 0.0)
+    else:
+        return None
+    made_up = across != down or an_inch < _COARSEST_DPI
+    return None if made_up else an_inch / 25.4
 
 
 def is_picture(page: pymupdf.Page) -> bool:

@@ -83,6 +83,15 @@ def test_two_columns_at_150_dpi() -> None:
     _check(_read(scanned(write_pdf(SIGNAL, RATE, layout="6x2"), dpi=150)), 15)
 
 
+def test_a_page_of_540_mm_is_calibrated_by_its_heavier_fifths() -> None:
+    page = scanned(write_pdf(SIGNAL, RATE, layout="3x4+1", speed=50, look=Look(simultaneous=True)))
+    recording = _read(page)
+    assert recording.speed_mm_s == pytest.approx(50, rel=0.005)
+    assert set(recording.leads) == set(LEADS)
+    assert all(np.flatnonzero(np.isfinite(found))[0] < 2 for found in recording.leads.values())
+    assert np.median([_snr_db(found, SIGNAL[LEADS.index(lead)]) for lead, found in recording.leads.items()]) > 20
+
+
 def test_a_pdf_page_that_is_a_picture_is_read_and_names_nobody() -> None:
     page = write_pdf(SIGNAL, RATE, layout="3x4+1", patient=SyntheticPatient.seeded(3))
     (recording,) = pdf.read(as_page(scanned(page, degrees=0.4)), "folder:test", Reading())
