@@ -22,8 +22,10 @@ demo: $(STAMP)
 	$(BIN)/ecgd demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m 'not kill and not learn' --ignore=tests/flow -n logical --maxprocesses 4 --dist loadfile
-	$(BIN)/python -m pytest -m 'not kill and not learn' tests/flow
+	failed=0; \
+	$(BIN)/python -m pytest -m 'not kill and not learn' --ignore=tests/flow -n logical --maxprocesses 4 --dist loadfile || failed=$$?; \
+	$(BIN)/python -m pytest -m 'not kill and not learn' tests/flow || failed=$$?; \
+	exit $$failed
 
 kill: $(STAMP)
 	ECGD_KILL_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -m kill -s

@@ -12,14 +12,14 @@ from domain.errors import Rejected
 from domain.finding import Severity
 from domain.reason import Reason
 from store.database import Database
-from store.tables import arrivals, findings, jobs, open_rows, outbox, recordings, unnamed_rows
+from store.tables import alerts, arrivals, findings, jobs, open_rows, outbox, recordings, unnamed_rows
 
 _OF_MODEL = ("output", "status", "model", "version")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """Rows by where they stand. ``reasons``: settled jobs and buried messages by reason."""
+    """Rows by where they stand; ``reasons``: of settled jobs and buried messages. ``alerts``: open, or why not."""
 
     arrivals: int
     jobs: Mapping[str, int]
@@ -27,6 +27,7 @@ class Counts:
     outbox: Mapping[str, int]
     outbox_reasons: Mapping[str, int]
     waiting_by_channel: Mapping[str, int]
+    alerts: Mapping[str, int]
     oldest_waiting_s: float | None
 
 
@@ -109,6 +110,7 @@ def count_all(connection: Connection, now: datetime) -> Counts:
         outbox=_by(connection, outbox.c.state),
         outbox_reasons=_by(connection, outbox.c.reason, outbox.c.state == "buried"),
         waiting_by_channel=_by(connection, outbox.c.channel, open_rows),
+        alerts=_by(connection, sa.func.coalesce(alerts.c.reason, sa.literal_column("'open'"))),
         oldest_waiting_s=_oldest_waiting_s(connection, now),
     )
 
@@ -179,7 +181,7 @@ def _oldest_waiting_s(connection: Connection, now: datetime) -> float | None:
     return None if received is None else (now - received).total_seconds()
 
 
-def _by(connection: Connection, column: sa.Column[Any], *conditions: Any) -> dict[str, int]:
+def _by(connection: Connection, column: sa.ColumnElement[Any], *conditions: Any) -> dict[str, int]:
     rows = connection.execute(sa.select(column, sa.func.count()).where(*conditions).group_by(column).order_by(column))
     return {row[0]: row[1] for row in rows}
 

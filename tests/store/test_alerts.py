@@ -13,6 +13,7 @@ from store import tables
 from store.alert_rows import close
 from store.alerts import Alerts, Since
 from store.reconcile import reconcile
+from store.report import counts
 from tests.store.values import arrival, finding, outgoing, raised, scored
 
 KEY = "f" * 32
@@ -231,6 +232,7 @@ def test_every_raised_alert_is_told_or_reconcile_names_it(database, settle, turn
 
     settle(raised())
     assert said() == ("alert 1: nobody was told yet (not told yet)",)
+    assert counts(database, clock).alerts == {"open": 1}
     turn(telling(clock, 1))
     assert said() == ()
     outbox.bury(outbox.claim(1)[0], Reason.DESTINATION_REFUSED)
@@ -238,6 +240,7 @@ def test_every_raised_alert_is_told_or_reconcile_names_it(database, settle, turn
     assert said() == ("alert 1: open, and none of its messages was taken by anybody; tell the unit yourself",)
     turn(lambda book: Change(closed={1: Closing.EXPIRED}) if book.alerts else Change())
     assert said() == ("alert 1: expired, and none of its messages was taken by anybody",)
+    assert counts(database, clock).alerts == {"expired": 1}
     with database.write() as connection:
         connection.execute(tables.outbox.delete())
     assert "alert 1: a message to webhook:pager is gone" in said()
