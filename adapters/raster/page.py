@@ -13,6 +13,7 @@ from adapters.pages.ink import Ink, Stroke, Word
 from adapters.pages.labels import find_labels
 from adapters.raster.columns import Breaks, column_starts, pieces_of
 from adapters.raster.crossings import settled
+from adapters.raster.flanks import without_specks
 from adapters.raster.follow import follow
 from adapters.raster.joins import parted
 from adapters.raster.lattice import find_lattice, turned
@@ -82,7 +83,7 @@ def drawn(page: Upright, pt_px: float | None = None) -> Ink:
     large = (boxes[:, 2] > _TRACE_WIDE_MM * px_mm) | (boxes[:, 3] > _TRACE_HIGH_MM * px_mm)
     large[0] = False
     words = lead_words(dark, boxes[1:, :4], px_mm)
-    runs = _runs(dark, mask, parts, large)
+    runs = without_specks(_runs(dark, mask, parts, large), px_mm)
     rows = _rows(runs, dark.shape[0], px_mm)
     if any(_runs_into_pulse(row, px_mm) for row in rows):
         raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "a calibration pulse in one line with the trace: no beginning shows")

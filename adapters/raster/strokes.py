@@ -32,7 +32,10 @@ class Runs:
 
     def of(self, parts: NDArray[np.bool_]) -> "Runs":
         """Keep the runs of some of the pieces."""
-        kept = parts[self.part]
+        return self.of_runs(parts[self.part])
+
+    def of_runs(self, kept: NDArray[np.bool_]) -> "Runs":
+        """Keep some of the runs."""
         count = np.bincount(self.column[kept], minlength=self.first.size - 1)
         first = np.concatenate(([0], np.cumsum(count)))
         return Runs(
