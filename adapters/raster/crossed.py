@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from adapters.pages.ink import Word
 from adapters.pages.labels import find_labels
 from adapters.raster.fonts import ORIGIN, extent, pictures
+from adapters.raster.lone import column_of
 from adapters.raster.order import Order, Written, orders_of
 from adapters.raster.stencil import Found, Stencil, box, read_at, stencil
 from domain.ecg import LEADS
@@ -26,15 +27,21 @@ def with_crossed(dark: Dark, words: Sequence[Word], font: int, px_mm: float) -> 
     """
     alone = {(label.x0, label.y) for label in find_labels(words)}
     names = [word for word in words if (word.x0, word.y) in alone]
+    cut, found = _missing(dark, names, font, px_mm) or column_of(dark, words, px_mm) or (None, ())
+    added = [Word(LEADS[its.name], *box(cut, its)) for its in found] if cut else []
+    return (*(word for word in words if not any(_part_of(word, its) for its in added)), *added)
+
+
+def _missing(dark: Dark, names: Sequence[Word], font: int, px_mm: float) -> tuple[Stencil, tuple[Found, ...]] | None:
+    """Read the places left without a name, ``None`` where the names stand in no customary order."""
     sizes = [_size(dark, word, font) for word in names if LEADS.index(word.text) >= _PLAIN]
-    if not sizes:
-        return tuple(words)
-    size = float(np.median(sizes))
+    size = float(np.median(sizes)) if sizes else 1.0
     written = [_written(dark, word, font, size) for word in names]
-    orders = orders_of(written, px_mm)
-    cut = stencil(font, size) if orders else None
-    found = [_word(cut, its) for its in _found(dark, cut, orders, written, px_mm)] if cut else []
-    return (*(word for word in words if not any(_part_of(word, its) for its in found)), *found)
+    orders = orders_of(written, px_mm) if sizes else ()
+    if not orders:
+        return None
+    cut = stencil(font, size)
+    return cut, tuple(_found(dark, cut, orders, written, px_mm))
 
 
 def _found(
@@ -80,10 +87,6 @@ def _written(dark: Dark, word: Word, font: int, size: float) -> Written:
     left, _, _, bottom = _extents(_cropped(dark, word))
     begin, _, _, low = _extents(pictures()[font][name])
     return Written(name, word.x0 + left - size * (begin - ORIGIN[0]), word.y0 + bottom - size * (low - ORIGIN[1]))
-
-
-def _word(cut: Stencil, found: Found) -> Word:
-    return Word(LEADS[found.name], *box(cut, found))
 
 
 def _part_of(word: Word, name: Word) -> bool:

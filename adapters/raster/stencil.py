@@ -12,11 +12,11 @@ from domain.ecg import LEADS
 
 Dark = NDArray[np.float32]
 
-_FINE = 2  # steps a pixel
-_INK = 0.7  # a stroke two pixels wide is nowhere darker, between pixels and after a coder
+FINE = 2  # steps a pixel
+_INK = 0.6  # a stroke two pixels wide is nowhere darker, between pixels and after a coder
 _HALF = 0.5
 _ROOM = 12.0  # px of ``pictures`` around the names
-_STRAY = 0.5  # what ink beside a name costs, against ink that a name lacks
+_STRAY = 0.5  # what ink that a name leaves unexplained costs, against ink that it lacks
 _LACKS = 0.12  # share of a name's ink that may be light: a stroke's edge
 _LACKS_AT_ONE = 0.25  # and of it at one place, where it would be a stroke
 _SPOT = 2.0  # fine px, half a stroke
@@ -63,7 +63,7 @@ class _Fit:
 
 def stencil(font: int, size: float) -> Stencil:
     """Cut every name of a font. ``size``: px a px of ``pictures``."""
-    scale = size * _FINE
+    scale = size * FINE
     inked = np.argwhere(np.max([_same(picture) for picture in pictures()[font]], axis=0) > _HALF)
     (top, left), (bottom, right) = inked.min(axis=0) - _ROOM, inked.max(axis=0) + _ROOM
     shape = (round((right - left) * scale), round((bottom - top) * scale))
@@ -87,8 +87,8 @@ def box(cut: Stencil, found: Found) -> tuple[float, float, float, float]:
     """Return left, top, right and bottom of a name's ink, px."""
     inked = np.argwhere(cut.core[found.name] > 0)
     (top, left), (bottom, right) = inked.min(axis=0), inked.max(axis=0) + 1
-    x, y = found.x - cut.x / _FINE, found.y - cut.y / _FINE
-    return x + left / _FINE, y + top / _FINE, x + right / _FINE, y + bottom / _FINE
+    x, y = found.x - cut.x / FINE, found.y - cut.y / FINE
+    return x + left / FINE, y + top / FINE, x + right / FINE, y + bottom / FINE
 
 
 def lacking(dark: Dark, cut: Stencil, name: int, place: tuple[float, float], reach: float) -> float:
@@ -114,25 +114,25 @@ def read_at(dark: Dark, cut: Stencil, place: tuple[float, float], reach: float) 
     if min(_told(window, best, other) for other in others) < _PLAIN or not _ends(window, best, name):
         return None
     y, x = best.at
-    return Found(name, corner[0] + (x + cut.x) / _FINE, corner[1] + (y + cut.y) / _FINE, share)
+    return Found(name, corner[0] + (x + cut.x) / FINE, corner[1] + (y + cut.y) / FINE, share)
 
 
 def _window(dark: Dark, cut: Stencil, place: tuple[float, float], reach: float) -> tuple[Dark, tuple[int, int]]:
     """Return the ink about a place, finely, 0 to 1, and its upper left corner on the page; paper beyond the page."""
     edge = int(np.ceil(reach))
-    height, width = (side // _FINE + 1 + 2 * edge for side in cut.core.shape[1:])
-    left, top = round(place[0] - cut.x / _FINE) - edge, round(place[1] - cut.y / _FINE) - edge
+    height, width = (side // FINE + 1 + 2 * edge for side in cut.core.shape[1:])
+    left, top = round(place[0] - cut.x / FINE) - edge, round(place[1] - cut.y / FINE) - edge
     seen = np.zeros((height, width), np.float32)
     inside = dark[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)]
     down, across = max(-top, 0), max(-left, 0)
     seen[down : down + inside.shape[0], across : across + inside.shape[1]] = inside
-    fine = cv2.resize(seen, None, fx=_FINE, fy=_FINE, interpolation=cv2.INTER_LINEAR)
+    fine = cv2.resize(seen, None, fx=FINE, fy=FINE, interpolation=cv2.INTER_LINEAR)
     return np.asarray(np.clip(fine / _INK, 0, 1), dtype=np.float32), (left, top)
 
 
 def _fit(window: Dark, core: Dark, wide: Dark) -> _Fit:
     lacks = float(core.sum()) - cv2.matchTemplate(window, core, cv2.TM_CCORR)
-    cost = lacks + _STRAY * cv2.matchTemplate(window, 1 - wide, cv2.TM_CCORR)
+    cost = lacks - _STRAY * cv2.matchTemplate(window, wide, cv2.TM_CCORR)
     y, x = np.unravel_index(int(cost.argmin()), cost.shape)
     laid = [np.zeros_like(window) for _ in range(2)]
     for paper, ink in zip(laid, (core, wide), strict=True):
