@@ -25,4 +25,4 @@ def _beside(runs: Runs, tall: NDArray[np.bool_], step: int) -> NDArray[np.bool_]
     begins = runs.column * high + runs.top  # ascending: runs are sorted by column, then downwards
     at = np.searchsorted(begins, (runs.column + step) * high + runs.middle + _TOUCH_PX) - 1
     there = (at >= 0) & (runs.column[at] == runs.column + step) & tall[at]
-    return there & (runs.bottom[at] + _TOUCH_PX >= runs.middle)
+    return np.asarray(there & (runs.bottom[at] + _TOUCH_PX >= runs.middle))
