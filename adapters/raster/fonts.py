@@ -1,7 +1,8 @@
 """The names that may stand at a trace, set in common fonts."""
 
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,10 +27,18 @@ _SHIPPED = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono", "DejaVuSansMono-B
 _DRAWN = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX)
 
 
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A font: ``put`` sets a text at ``ORIGIN``, 0 (paper) to 1 (ink); ``advance``: how far, px, the pen goes on."""
+
+    put: Callable[[str], Dark]
+    advance: Callable[[str], float]
+
+
 @lru_cache(maxsize=1)
 def pictures() -> tuple[tuple[Dark, ...], ...]:
     """Return ``[font][name]``: each of ``NAMES`` in each font, 0 (paper) to 1 (ink)."""
-    return tuple(_every())
+    return tuple(tuple(face.put(name) for name in NAMES) for face in faces())
 
 
 def extent(profile: Dark) -> tuple[float, float]:
@@ -43,30 +52,35 @@ def extent(profile: Dark) -> tuple[float, float]:
     return first - float((profile[first] - half) / rise), last + float((profile[last] - half) / fall)
 
 
-def _every() -> Iterator[tuple[Dark, ...]]:
+def faces() -> Iterator[Face]:
+    """Yield the fonts, in the order of ``pictures``."""
     found = find_spec("matplotlib")
     folder = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" if found and found.origin else Path()
     files = [folder / f"{name}.ttf" for name in _SHIPPED]
     fonts = [pymupdf.Font(name) for name in _BUILT_IN]
     fonts += [pymupdf.Font(fontfile=str(file)) for file in files if file.is_file()]
     for font in fonts:
-        yield tuple(_typeset(font, name) for name in NAMES)
-    for face in _DRAWN:
-        yield tuple(_written(face, name) for name in NAMES)
+        yield Face(partial(_typeset, font), partial(font.text_length, fontsize=_SIZE))
+    for drawn in _DRAWN:
+        yield Face(partial(_written, drawn), partial(_advance, drawn))
 
 
-def _typeset(font: pymupdf.Font, name: str) -> Dark:
+def _typeset(font: pymupdf.Font, text: str) -> Dark:
     with pymupdf.open() as document:
-        page = document.new_page(width=240, height=100)
+        page = document.new_page(width=max(font.text_length(text, _SIZE) + 2 * ORIGIN[0], 240), height=100)
         writer = pymupdf.TextWriter(page.rect)
-        writer.append(ORIGIN, name, font=font, fontsize=_SIZE)
+        writer.append(ORIGIN, text, font=font, fontsize=_SIZE)
         writer.write_text(page)
         pixels = page.get_pixmap(colorspace=pymupdf.csGRAY, alpha=False)
         grey = np.frombuffer(pixels.samples, np.uint8).reshape(pixels.height, pixels.stride)
     return np.asarray(1 - grey.astype(np.float32) / 255, dtype=np.float32)
 
 
-def _written(face: int, name: str) -> Dark:
-    paper = np.zeros((120, 320), np.uint8)
-    cv2.putText(paper, name, (round(ORIGIN[0]), round(ORIGIN[1])), face, 2.0, 255, 4, cv2.LINE_AA)
+def _written(drawn: int, text: str) -> Dark:
+    paper = np.zeros((120, max(round(_advance(drawn, text) + 2 * ORIGIN[0]), 320)), np.uint8)
+    cv2.putText(paper, text, (round(ORIGIN[0]), round(ORIGIN[1])), drawn, 2.0, 255, 4, cv2.LINE_AA)
     return np.asarray(paper, dtype=np.float32) / np.float32(255)
+
+
+def _advance(drawn: int, text: str) -> float:
+    return float(cv2.getTextSize(text, drawn, 2.0, 4)[0][0]) if text else 0.0

@@ -18,6 +18,7 @@ from adapters.raster.follow import follow
 from adapters.raster.joins import parted
 from adapters.raster.lattice import find_lattice, turned
 from adapters.raster.letters import lead_words
+from adapters.raster.printed import printed_words
 from adapters.raster.rows import row_levels
 from adapters.raster.shape import Curve, curve_of, cut_pulse, pen_of, sharpened
 from adapters.raster.strokes import Colour, Runs, darkness, mask_of, runs_of
@@ -29,7 +30,7 @@ _LEAST_PX = 600  # below it, a page of twelve leads has two pixels a mm
 _SHORTEST_MM = 20.0  # of ink in a row
 _MOST_ROWS = 16
 _MOST_RUNS = 400_000
-_GRID_LINES = 16
+_GRID_LINES, _GRID_MM = 16, 5000.0
 _LIFT_MM = 1.0
 _APART_MM = 0.5  # between a pulse's side and the trace
 _BEGINS_PX = 1.5  # a trace begins where its column does, or its line, if that is so near
@@ -89,7 +90,8 @@ def drawn(page: Upright, pt_px: float | None = None) -> Ink:
         raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "a calibration pulse in one line with the trace: no beginning shows")
     starts = _starts(rows, words, px_mm)
     scale = PT_MM / px_mm if pt_px is None else pt_px
-    strokes = (*_traces(runs, rows, words, starts, px_mm), *_pulses(rows), *_grid(page.px_mm))
+    strokes = (*_traces(runs, rows, words, starts, px_mm), *_pulses(rows), *_grid(px_mm))
+    words += printed_words(dark, boxes[1:, :4], px_mm)
     return Ink(tuple(_scaled(stroke, scale) for stroke in strokes), tuple(_word(word, scale) for word in words), 0, 1)
 
 
@@ -192,12 +194,14 @@ def _pulses(rows: Sequence[_Row]) -> Iterator[Stroke]:
             yield Stroke(np.array(corners, dtype=np.float64), _PULSE)
 
 
-def _grid(px_mm: tuple[float, float]) -> Iterator[Stroke]:
-    across, down = (5 * np.arange(_GRID_LINES) * size for size in px_mm)
-    for x in across:
-        yield Stroke(np.array([(x, down[0]), (x, down[-1])]), _GRID)
-    for y in down:
-        yield Stroke(np.array([(across[0], y), (across[-1], y)]), _GRID)
+def _grid(px_mm: float) -> Iterator[Stroke]:
+    """Draw 5 mm lines, as far apart down as across: only time is told by them, millivolts by the pulse.
+
+    They are so long that pulses' sides, one above the other, do not count for lines.
+    """
+    for at in 5 * px_mm * np.arange(_GRID_LINES):
+        yield Stroke(np.array([(at, 0.0), (at, _GRID_MM * px_mm)]), _GRID)
+        yield Stroke(np.array([(0.0, at), (_GRID_MM * px_mm, at)]), _GRID)
 
 
 def _scaled(stroke: Stroke, scale: float) -> Stroke:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from adapters.pages.grid import PT_MM
+from adapters.pages.grid import PT_MM, find_pulses
+from adapters.pages.ink import Ink
 from adapters.pages.reading import PageLeads, read_leads
+from adapters.pages.scale import Scale
 from adapters.raster.lattice import fits
 from adapters.raster.page import drawn, upright
 from adapters.raster.scan import Scan
@@ -15,6 +17,7 @@ from domain.errors import Rejected
 from domain.reason import Reason
 
 _ADVICE = "send the cart's own PDF, or the waveform as DICOM"
+_PULSE_S, _PULSE_OFF = 0.2, 0.12
 _SHOWN_PX = 1400  # longer side of the page as it is kept
 
 
@@ -31,7 +34,10 @@ def read_scan(scan: Scan) -> ScanLeads:
     hint = PT_MM / scan.pt_px if scan.pt_px is not None else None
     try:
         page = upright(scan.picture, hint, scan.stated_px_mm)
-        leads = read_leads(drawn(page, scan.pt_px if hint and fits(page.px_mm[0], hint) else None))
+        ink = drawn(page, scan.pt_px if hint and fits(page.px_mm[0], hint) else None)
+        leads = read_leads(ink)
+        if leads is not None:
+            _refuse_unpulsed(ink, leads.scale)
     except Rejected as rejected:
         raise Rejected(rejected.reason, f"{rejected.detail}; {_ADVICE}") from rejected
     if leads is None:
@@ -41,3 +47,10 @@ def read_scan(scan: Scan) -> ScanLeads:
     leads = replace(leads, scale=scale_of_page)
     small = cv2.resize(page.picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return ScanLeads(leads, np.ascontiguousarray(small[:, :, ::-1]))
+
+
+def _refuse_unpulsed(ink: Ink, scale: Scale) -> None:
+    """Refuse what print alone says: on a scan, a calibration pulse must last its 0.2 s at the speed found."""
+    widths = [pulse.x1 - pulse.x0 for pulse in find_pulses(stroke.points for stroke in ink.strokes)]
+    if not widths or abs(float(np.median(widths)) / scale.pt_per_s / _PULSE_S - 1) > _PULSE_OFF:
+        raise Rejected(Reason.PAGE_NOT_CALIBRATED, "no calibration pulse that bears the paper speed out")

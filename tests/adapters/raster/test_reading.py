@@ -10,7 +10,7 @@ from adapters import image, pdf
 from adapters.recording import Recording
 from config.schema import Reading
 from domain.arrival import Format, sniff
-from domain.ecg import LEADS, Patient
+from domain.ecg import LEADS, Patient, ReadWarning
 from domain.errors import Rejected
 from domain.reason import Reason
 from simulator.page import Look, write_pdf
@@ -102,6 +102,23 @@ def test_a_pdf_page_that_is_a_picture_is_read_and_names_nobody() -> None:
 def test_a_page_without_a_pulse_is_not_calibrated_by_guess() -> None:
     page = write_pdf(SIGNAL, RATE, layout="3x4+1", look=Look(pulse=False))
     assert _refused(scanned(page)).reason is Reason.PAGE_NOT_CALIBRATED
+
+
+def test_a_page_of_three_columns_is_read_by_its_printed_speed() -> None:
+    _check(_read(scanned(write_pdf(SIGNAL, RATE, layout="4x3"))), 20)
+
+
+@pytest.mark.parametrize("said", ["50 mm/s  10 mm/mV", "10 mm/mV", "27 mm/s"])
+def test_three_columns_without_a_speed_that_the_pulse_bears_out_are_refused(said: str) -> None:
+    refusal = _refused(scanned(write_pdf(SIGNAL, RATE, layout="4x3", look=Look(printed=said))))
+    assert refusal.reason is Reason.PAGE_NOT_CALIBRATED
+
+
+def test_columns_and_pulse_are_believed_against_a_false_print() -> None:
+    page = write_pdf(SIGNAL, RATE, layout="6x2", look=Look(printed="50 mm/s  20 mm/mV"))
+    recording = _read(scanned(page))
+    _check(recording, 20)
+    assert ReadWarning.LABEL_DISAGREES_WITH_GRID in recording.warnings
 
 
 def test_no_ruling_no_reading() -> None:
