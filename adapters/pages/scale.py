@@ -12,7 +12,9 @@ from domain.ecg import ReadWarning
 from domain.errors import Rejected
 from domain.reason import Reason
 
-_SPEEDS = (12.5, 25.0, 50.0, 100.0)
+SPEEDS = (12.5, 25.0, 50.0, 100.0)
+"""What paper runs at, mm/s."""
+
 _PULSE_S = 0.2
 _SCALED = 0.02  # a page this far from its true size is said to be scaled
 _DIFFERS = 0.05
@@ -88,7 +90,7 @@ def _speed(
     printed: Printed, columns: int, column_mm: float, pulse_mm: float | None, grid_mm: float | None
 ) -> tuple[float, bool]:
     """Return the speed in mm of the page's own grid a second, and whether the print says otherwise."""
-    measured = [speed for speed in _SPEEDS if _customary(speed, columns, column_mm)]
+    measured = [speed for speed in SPEEDS if _customary(speed, columns, column_mm)]
     if pulse_mm is not None:
         measured = [speed for speed in measured if _near(pulse_mm / speed, _PULSE_S, 0.2)]
     if len(printed.speeds) == 1:

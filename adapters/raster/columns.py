@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from adapters.pages.scale import SPEEDS
+from adapters.pages.timing import COLUMN_S
 from adapters.raster.shape import Curve
 from adapters.raster.strokes import Runs
 
@@ -19,7 +21,8 @@ _UNEVEN = 0.012
 _PLAIN = 1.0  # what a plain break weighs against steps of the curve
 _REACH = 40
 _LEAD_IN = 4  # columns by whose ink a line's beginning is told
-_STEEP = 1.0  # px a column
+_STEEP = 1.4  # of its way across
+_TREMBLES = 2.0  # of the pen's width
 _DOUBTFUL = 0.3  # what the beginning of a steep line weighs
 _OFF_PX = 0.2  # by which beginnings differ from one another
 
@@ -54,14 +57,20 @@ def pieces_of(runs: Runs, path: Index, pen: float) -> tuple[Index, Breaks]:
 
 
 def _begin(runs: Runs, path: Index, x: int, pen: float) -> tuple[float, float]:
-    """Return where a line begins, and its weight: by the ink of its first columns, less a steep pen's cap."""
+    """Return where a line begins, and its weight: by the ink of its first columns, less a steep pen's cap.
+
+    Steep is what climbs, and what trembles: ink much higher than the pen is thick.
+    """
     own = path[x : x + _LEAD_IN]
     own = own[own >= 0]
     inked, y = runs.full[own], runs.middle[own]
     rise = abs(float(y[2] - y[0])) / 2 if own.size > 2 else 0.0
     along = np.hypot(1.0, rise)
-    cap = (pen / 2 - 0.5 / along) * rise / along
-    return x + own.size - 0.5 - float((inked / inked[-2:].mean()).sum()) + cap, 1.0 if rise < _STEEP else _DOUBTFUL
+    high = float(runs.bottom[own[1]] - runs.top[own[1]]) / pen if own.size > 1 else 0.0
+    if high > _TREMBLES:
+        along = (along + high) / 2
+    cap = (pen / 2 - 0.5 / along) * np.sqrt(along**2 - 1) / along
+    return x + own.size - 0.5 - float((inked / inked[-2:].mean()).sum()) + cap, 1.0 if along < _STEEP else _DOUBTFUL
 
 
 def _follow_back(runs: Runs, path: Index, x: int) -> int:
@@ -78,44 +87,73 @@ def _follow_back(runs: Runs, path: Index, x: int) -> int:
     return x
 
 
-def column_starts(curves: Sequence[Curve], breaks: Sequence[Breaks], columns: int) -> tuple[float, ...]:
+def column_starts(curves: Sequence[Curve], breaks: Sequence[Breaks], columns: int, px_mm: float) -> tuple[float, ...]:
     """Return where ``columns`` columns begin.
 
     ``curves``: the rows that hold columns; ``breaks``: of each. Even parts of their width, moved to where the rows step
     most, if they do; plain breaks there make it exact.
     """
-    left = float(np.median([_nearest(its.x, curve.x0) for curve, its in zip(curves, breaks, strict=True)]))
-    right = float(np.median([curve.x1 for curve in curves]))
+    left, usual = _even(curves, breaks, columns, px_mm)
+    x, weight = (np.concatenate(values) for values in zip(*((its.x, its.weight) for its in breaks), strict=True))
+    if not _customary(
+        usual, columns, px_mm
+    ).size:  # else steps would only be QRS complexes that happen to be so far apart
+        usual = _stepped(curves, x, left, usual, columns)
+    left, pitch = _fitted(x, weight, (left, usual), columns, px_mm)
+    return tuple(left + pitch * column for column in range(columns))
+
+
+def _stepped(curves: Sequence[Curve], x: Places, left: float, usual: float, columns: int) -> float:
+    """Return the pitch, near the ``usual`` one, at which the rows step or break most, if they do."""
     steps = np.sum([_steps(curve) for curve in curves], axis=0)
-    first = float(np.median([curve.x0 for curve in curves]))
-    usual = (right - (left - first) - left) / columns  # a trace's ends are as blurred on the right as on the left
     pitches = usual * (1 + np.arange(-_UNEVEN, _UNEVEN, 0.2 / usual / columns))
     places = left + np.outer(pitches, np.arange(1, columns))
     found = steps[np.clip(np.rint(places).astype(int), 0, steps.size - 1)].sum(axis=1) / 3
-    x, weight = (np.concatenate(values) for values in zip(*((its.x, its.weight) for its in breaks), strict=True))
     for place in x.tolist():
         found += _PLAIN * (np.abs(places - place).min(axis=1) < _NEAR_PX / 2)
     plain = found.max() >= _LEAST_STEP * len(curves) * (columns - 1)
-    pitch = float(np.median(pitches[found > 0.95 * found.max()])) if plain else usual
-    return tuple(
-        (_fitted(x, weight, left, pitch, columns) @ np.vstack((np.ones(columns), np.arange(columns)))).tolist()
-    )
+    return float(np.median(pitches[found > 0.95 * found.max()])) if plain else usual
 
 
-def _fitted(x: Places, weight: Places, left: float, pitch: float, columns: int) -> Places:
-    """Fit left edge and pitch to the breaks near them, those most that agree (iterated, by Cauchy's weights)."""
+def _even(curves: Sequence[Curve], breaks: Sequence[Breaks], columns: int, px_mm: float) -> tuple[float, float]:
+    """Return where the rows begin, and an even part of their width.
+
+    A row that begins in a QRS may be followed from behind it only: rows that make customary columns come first.
+    """
+    left = np.array([_nearest(its.x, curve.x0) for curve, its in zip(curves, breaks, strict=True)])
+    right = float(np.median([curve.x1 for curve in curves]))
+    blur = left - np.array([curve.x0 for curve in curves])  # a trace's ends are as blurred on the right as on the left
+    usual = (right - blur - left) / columns
+    fit = np.array([_customary(width, columns, px_mm).size > 0 for width in usual])
+    chosen = fit if fit.any() else np.ones(left.size, np.bool_)
+    return float(np.median(left[chosen])), float(np.median(usual[chosen]))
+
+
+def _customary(pitch: float, columns: int, px_mm: float) -> Places:
+    """Return the customary width of a column, px, where the page's comes within three pixels of it in all."""
+    usual = px_mm * COLUMN_S.get(columns, 0.0) * np.array(SPEEDS)
+    return np.asarray(usual[np.abs(usual - pitch) * columns < _NEAR_PX])
+
+
+def _fitted(x: Places, weight: Places, about: tuple[float, float], columns: int, px_mm: float) -> tuple[float, float]:
+    """Fit left edge and pitch to the breaks near them, those most that agree (iterated, by Cauchy's weights).
+
+    A customary pitch counts as one more of them: with one break or two, a pixel decides.
+    """
+    left, pitch = about
     number = np.clip(np.rint((x - left) / pitch), 0, columns - 1)
     near = np.abs(x - left - number * pitch) < _NEAR_PX
-    x, number, weight = x[near], number[near], weight[near]
-    found = np.array([left, pitch])
-    if np.unique(number).size < 2:
-        return found
+    usual = _customary(pitch, columns, px_mm)
+    terms = np.concatenate((np.column_stack((np.ones(near.sum()), number[near])), np.tile((0.0, 1.0), (usual.size, 1))))
+    if np.linalg.matrix_rank(terms) < 2:
+        return about
+    x, weight = np.append(x[near], usual), np.append(weight[near], np.full(usual.size, _PLAIN))
+    found = np.array(about)
     for _ in range(20):
-        off = (x - found[0] - number * found[1]) / _OFF_PX
+        off = (x - terms @ found) / _OFF_PX
         root = np.sqrt(weight / (1 + off**2))
-        terms = np.column_stack((np.ones(x.size), number))
         found = np.linalg.lstsq(terms * root[:, None], x * root, rcond=None)[0]
-    return np.asarray(found)
+    return float(found[0]), float(found[1])
 
 
 def _nearest(places: Places, x: float) -> float:

@@ -133,7 +133,7 @@ def _starts(rows: Sequence[_Row], words: Sequence[Word], px_mm: float) -> tuple[
     if columns < 2:
         return ()
     full = [row for row in rows if len(_names_of(row, rows, words)) > 1]
-    return column_starts([row.curve for row in full], [row.breaks for row in full], columns)
+    return column_starts([row.curve for row in full], [row.breaks for row in full], columns, px_mm)
 
 
 def _names_of(row: _Row, rows: Sequence[_Row], words: Sequence[Word]) -> list[float]:

@@ -12,6 +12,7 @@ from adapters.raster.strokes import Runs
 Values = NDArray[np.float64]
 
 _LEVEL = 25  # percentile of the traces' ink that is as high as the pen is thick
+_TREMBLE = 12.0  # times a row's usual bend
 _BLUR, _PEN_BLUR = 0.15, 0.04  # px^2, and a share of the pen's width squared
 _TALL_MM = 2.0  # ink of one column in a pulse's upright side
 _PULSE_MM = (4.0, 22.0)  # height: 5 to 20 mm/mV
@@ -62,9 +63,15 @@ def curve_of(runs: Runs, path: NDArray[np.int64], pen: float) -> Curve:
     under, over = _worn(top, radius), -_worn(-bottom, radius)
     bend = np.full(y.size, 0.0)
     bend[1:-1] = y[:-2] + y[2:] - 2 * y[1:-1]
-    crest = 0.5 + 0.5 * np.clip(np.nan_to_num(bend) / max(radius, 0.5), -1.0, 1.0)
+    crest = 0.5 + 0.5 * np.clip(np.nan_to_num(bend) / _crested(bend, radius), -1.0, 1.0)
     thick = bottom - top > 2.4 * radius
     return Curve(np.where(thick, crest * under + (1 - crest) * over, y), top, bottom)
+
+
+def _crested(bend: Values, radius: float) -> float:
+    """Return how sharp a bend is surely a wave's crest, not a pen that trembles: there the ink's middle is the mean."""
+    usual = np.abs(bend[np.isfinite(bend) & (bend != 0.0)])
+    return max(radius, 0.5, _TREMBLE * float(np.median(usual)) if usual.size else 0.0)
 
 
 def sharpened(y: Values, pen: float) -> Values:

@@ -30,3 +30,15 @@ def test_a_trace_that_trembles_by_more_than_the_pen_begins_where_its_column_does
         found, truth = recording.leads[lead], heart[LEADS.index(lead)]
         assert _snr_db(found, truth) > 16
         assert _snr_db(found, truth) > max(_snr_db(np.roll(found, by), truth) for by in (-2, -1, 1, 2))
+
+
+@pytest.mark.parametrize("seed", [5, 6])
+def test_rows_drawn_in_one_line_are_cut_where_columns_are_by_custom(seed: int) -> None:
+    """Rows of 5 begin in a QRS, and its complexes stand nearly a column apart: neither moves the cuts."""
+    heart = np.asarray(ecg(varied(seed), seed), dtype=np.float64)
+    page = write_pdf(heart, RATE, layout="3x4+1", look=Look(trace="row", grid="rectangles"))
+    (recording,) = image.read(scanned(page, degrees=-1.3), "folder:test", Reading())
+    assert set(recording.leads) == set(LEADS)
+    snr = [_snr_db(found, heart[LEADS.index(lead)]) for lead, found in recording.leads.items()]
+    assert min(snr) > 8
+    assert np.median(snr) > 20
