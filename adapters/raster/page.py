@@ -12,7 +12,7 @@ from adapters.pages.grid import PT_MM, Pulse
 from adapters.pages.ink import Ink, Stroke, Word
 from adapters.pages.labels import find_labels
 from adapters.raster.columns import Breaks, column_starts, pieces_of
-from adapters.raster.crossings import settled
+from adapters.raster.crossings import entangled, settled
 from adapters.raster.flanks import without_specks
 from adapters.raster.follow import follow
 from adapters.raster.joins import parted
@@ -114,6 +114,8 @@ def _rows(runs: Runs, height: int, px_mm: float) -> list[_Row]:
     pen = _pen(runs, paths[long], px_mm)
     pieces = [pieces_of(runs, path, pen) for path in paths[long]]
     wholes = settled([path for path, _ in pieces], runs)
+    if entangled([path for path, _ in pieces], wholes):
+        raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "rows that reach into one another: whose waves they are is unclear")
     for level, whole, (_, begins) in zip(levels[long].tolist(), wholes, pieces, strict=True):
         curve, pulse = cut_pulse(curve_of(runs, whole, pen), px_mm)
         rows.append(_Row(level, whole, curve, begins.between(curve.x0 - 1.5, curve.x1), pulse))

@@ -5,6 +5,7 @@ import numpy as np
 import pymupdf
 import pytest
 
+from adapters import image
 from adapters.pages.ink import Word
 from adapters.raster.fonts import pictures
 from adapters.raster.letters import lead_words
@@ -12,7 +13,9 @@ from adapters.raster.page import upright
 from adapters.raster.scan import decoded
 from adapters.raster.stencil import read_at, stencil
 from adapters.raster.strokes import darkness, mask_of
+from config.schema import Reading
 from domain.ecg import LEADS
+from domain.errors import Rejected
 from simulator.heart import ecg, varied
 from simulator.page import write_pdf
 from tests.adapters.objects import samples_folder
@@ -56,6 +59,11 @@ def test_names_under_waves_of_two_rows_and_of_strips_are_read() -> None:
     assert place["V4"] == pytest.approx((place["V6"][0], place["aVR"][1]), abs=2)  # px
 
 
+def test_a_page_whose_rows_reach_into_one_another_is_refused_though_its_names_are_read() -> None:
+    with pytest.raises(Rejected, match="reach into one another"):
+        image.read(scanned(HIGH), "folder:test", Reading())
+
+
 @pytest.mark.parametrize(
     "now",
     [
@@ -77,10 +85,16 @@ def test_a_name_under_a_blot_stays_unread() -> None:
     assert set(LEADS) - set(found) == {"V4"}
 
 
-@pytest.mark.parametrize("name", ["00162_hr", "00180_hr"])
-def test_names_under_s_waves_of_ptbxl_pages_are_read(name: str) -> None:
-    page = (samples_folder() / "ptbxl_pdf" / f"{name}.pdf").read_bytes()
-    assert names(page) == sorted(LEADS)
+@pytest.mark.parametrize(("name", "crossed"), [("00162_hr", ("V2", "V3")), ("00180_hr", ("V2",))])
+def test_leads_of_ptbxl_pages_whose_names_s_waves_cross_are_read(name: str, crossed: tuple[str, ...]) -> None:
+    folder = samples_folder()
+    raw = np.fromfile(folder / "ptbxl" / "records500" / f"{name}.dat", dtype="<i2").reshape(-1, 12).T / 1000
+    (recording,) = image.read(scanned((folder / "ptbxl_pdf" / f"{name}.pdf").read_bytes()), "folder:test", Reading())
+    assert set(recording.leads) == set(LEADS)
+    for lead in crossed:
+        seen = np.flatnonzero(np.isfinite(recording.leads[lead][:4990]))
+        alike = [float(np.corrcoef(recording.leads[lead][seen], its[4:][seen])[0, 1]) for its in raw]
+        assert max(alike) == alike[LEADS.index(lead)] > 0.99
 
 
 def inked(*lines: tuple[int, int]) -> np.ndarray:
