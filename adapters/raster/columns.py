@@ -23,7 +23,7 @@ _REACH = 40
 _LEAD_IN = 4  # columns by whose ink a line's beginning is told
 _STEEP = 1.4  # of its way across
 _TREMBLES = 2.0  # of the pen's width
-_DOUBTFUL = 0.3  # what the beginning of a steep line weighs
+_DOUBTFUL = 0.5  # what the beginning of a steep line weighs
 _OFF_PX = 0.2  # by which beginnings differ from one another
 
 

@@ -1,7 +1,7 @@
 """A picture of a page as the ink that was drawn on it: one stroke a lead, its names as words, its ruling as lines."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -11,13 +11,15 @@ from scipy.interpolate import PchipInterpolator
 from adapters.pages.grid import PT_MM, Pulse
 from adapters.pages.ink import Ink, Stroke, Word
 from adapters.pages.labels import find_labels
+from adapters.raster.clearing import cleared
 from adapters.raster.columns import Breaks, column_starts, pieces_of
 from adapters.raster.crossings import entangled, settled
 from adapters.raster.flanks import without_specks
 from adapters.raster.follow import follow
+from adapters.raster.joined import JoinedRow, beginning
 from adapters.raster.joins import parted
 from adapters.raster.lattice import find_lattice, turned
-from adapters.raster.letters import lead_words
+from adapters.raster.letters import lead_names
 from adapters.raster.printed import printed_words
 from adapters.raster.rows import row_levels
 from adapters.raster.shape import Curve, curve_of, cut_pulse, pen_of, sharpened
@@ -83,11 +85,11 @@ def drawn(page: Upright, pt_px: float | None = None) -> Ink:
     _, parts, boxes, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     large = (boxes[:, 2] > _TRACE_WIDE_MM * px_mm) | (boxes[:, 3] > _TRACE_HIGH_MM * px_mm)
     large[0] = False
-    words = lead_words(dark, boxes[1:, :4], px_mm)
-    runs = without_specks(_runs(dark, mask, parts, large), px_mm)
+    names = lead_names(dark, boxes[1:, :4], px_mm)
+    words, traced = names.words, cleared(dark, names.ink)
+    runs = without_specks(_runs(traced, mask_of(traced), parts, large), px_mm)
     rows = _rows(runs, dark.shape[0], px_mm)
-    if any(_runs_into_pulse(row, px_mm) for row in rows):
-        raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "a calibration pulse in one line with the trace: no beginning shows")
+    rows = _parted_from_pulses(rows, words, px_mm)
     starts = _starts(rows, words, px_mm)
     scale = PT_MM / px_mm if pt_px is None else pt_px
     strokes = (*_traces(runs, rows, words, starts, px_mm), *_pulses(rows), *_grid(px_mm))
@@ -127,6 +129,23 @@ def _runs_into_pulse(row: _Row, px_mm: float) -> bool:
     if row.pulse is None:
         return False
     return min(abs(row.curve.x0 - row.pulse.x1), abs(row.pulse.x0 - row.curve.x1)) < _APART_MM * px_mm
+
+
+def _parted_from_pulses(rows: list[_Row], words: Sequence[Word], px_mm: float) -> list[_Row]:
+    """Cut off what leads from pulses to traces in one line, or refuse the page: it would be taken for ECG."""
+    if not any(_runs_into_pulse(row, px_mm) for row in rows):
+        return rows
+    joined = [
+        JoinedRow(row.curve, row.breaks, row.pulse, _names_of(row, rows, words))
+        for row in rows
+        if row.pulse is not None and row.pulse.x1 <= row.curve.x0
+    ]
+    left = beginning(joined, px_mm) if len(joined) == len(rows) else None
+    if left is None:
+        raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "a calibration pulse in one line with the trace: no beginning shows")
+    first = round(left)
+    cut = [(row.curve.between(first, row.curve.x1), row.breaks.between(left - 1.5, row.curve.x1)) for row in rows]
+    return [replace(row, curve=curve, breaks=its) for row, (curve, its) in zip(rows, cut, strict=True)]
 
 
 def _starts(rows: Sequence[_Row], words: Sequence[Word], px_mm: float) -> tuple[float, ...]:
