@@ -1,16 +1,18 @@
 """Names that a wave crosses: looked for where the names that stand free say they must be."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from adapters.pages.ink import Word
 from adapters.pages.labels import find_labels
+from adapters.raster.clearing import Ink
 from adapters.raster.fonts import ORIGIN, extent, pictures
 from adapters.raster.lone import column_of
 from adapters.raster.order import Order, Written, orders_of
-from adapters.raster.stencil import Found, Stencil, box, read_at, stencil
+from adapters.raster.stencil import Found, Stencil, box, inked, read_at, stencil
 from domain.ecg import LEADS
 
 Dark = NDArray[np.float32]
@@ -20,7 +22,15 @@ _PLAIN = LEADS.index("aVR")  # names from here on tell their size best
 _AROUND = 2  # px of paper about a word
 
 
-def with_crossed(dark: Dark, words: Sequence[Word], font: int, px_mm: float) -> tuple[Word, ...]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Names:
+    """A page's words, and the ink of those that waves cross."""
+
+    words: tuple[Word, ...]
+    ink: tuple[Ink, ...]
+
+
+def with_crossed(dark: Dark, words: Sequence[Word], font: int, px_mm: float) -> Names:
     """Return ``words`` and the names that stand, under a wave, where a customary place is left without one.
 
     ``font``: of ``fonts.pictures``, in which the words are set. Pieces of a name that is found are no words.
@@ -29,7 +39,8 @@ def with_crossed(dark: Dark, words: Sequence[Word], font: int, px_mm: float) -> 
     names = [word for word in words if (word.x0, word.y) in alone]
     cut, found = _missing(dark, names, font, px_mm) or column_of(dark, words, px_mm) or (None, ())
     added = [Word(LEADS[its.name], *box(cut, its)) for its in found] if cut else []
-    return (*(word for word in words if not any(_part_of(word, its) for its in added)), *added)
+    ink = tuple(inked(cut, its) for its in found) if cut else ()
+    return Names((*(word for word in words if not any(_part_of(word, its) for its in added)), *added), ink)
 
 
 def _missing(dark: Dark, names: Sequence[Word], font: int, px_mm: float) -> tuple[Stencil, tuple[Found, ...]] | None:

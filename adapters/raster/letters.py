@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.pages.ink import Word
-from adapters.raster.crossed import with_crossed
+from adapters.raster.crossed import Names, with_crossed
 from adapters.raster.fonts import NAMES, extent, pictures
 from domain.ecg import LEADS
 
@@ -37,7 +37,7 @@ class Fonts:
     aspect: Vector
 
 
-def lead_words(dark: Dark, boxes: NDArray[np.int32], px_mm: float) -> tuple[Word, ...]:
+def lead_names(dark: Dark, boxes: NDArray[np.int32], px_mm: float) -> Names:
     """Read the words among ``boxes`` (``[n, 4]``: left, top, width, height of pieces of ink, px).
 
     A word that is surely a lead's name, in the one font and size of the page's others, has it; any other is ``?``.
@@ -47,7 +47,7 @@ def lead_words(dark: Dark, boxes: NDArray[np.int32], px_mm: float) -> tuple[Word
     letters = boxes[fit & ((boxes[:, 3] > 0.25 * low) | _dashes(boxes, px_mm))]
     words = [box for box in _words(letters) if low <= box[3] - box[1]]
     if not words:
-        return ()
+        return Names((), ())
     score = _scores(dark, words)
     font = _font(score)
     best = score[font]

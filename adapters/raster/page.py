@@ -11,6 +11,7 @@ from scipy.interpolate import PchipInterpolator
 from adapters.pages.grid import PT_MM, Pulse
 from adapters.pages.ink import Ink, Stroke, Word
 from adapters.pages.labels import find_labels
+from adapters.raster.clearing import cleared
 from adapters.raster.columns import Breaks, column_starts, pieces_of
 from adapters.raster.crossings import entangled, settled
 from adapters.raster.flanks import without_specks
@@ -18,7 +19,7 @@ from adapters.raster.follow import follow
 from adapters.raster.joined import JoinedRow, beginning
 from adapters.raster.joins import parted
 from adapters.raster.lattice import find_lattice, turned
-from adapters.raster.letters import lead_words
+from adapters.raster.letters import lead_names
 from adapters.raster.printed import printed_words
 from adapters.raster.rows import row_levels
 from adapters.raster.shape import Curve, curve_of, cut_pulse, pen_of, sharpened
@@ -84,8 +85,9 @@ def drawn(page: Upright, pt_px: float | None = None) -> Ink:
     _, parts, boxes, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     large = (boxes[:, 2] > _TRACE_WIDE_MM * px_mm) | (boxes[:, 3] > _TRACE_HIGH_MM * px_mm)
     large[0] = False
-    words = lead_words(dark, boxes[1:, :4], px_mm)
-    runs = without_specks(_runs(dark, mask, parts, large), px_mm)
+    names = lead_names(dark, boxes[1:, :4], px_mm)
+    words, traced = names.words, cleared(dark, names.ink)
+    runs = without_specks(_runs(traced, mask_of(traced), parts, large), px_mm)
     rows = _rows(runs, dark.shape[0], px_mm)
     rows = _parted_from_pulses(rows, words, px_mm)
     starts = _starts(rows, words, px_mm)

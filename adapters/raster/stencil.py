@@ -13,6 +13,7 @@ from domain.ecg import LEADS
 Dark = NDArray[np.float32]
 
 FINE = 2  # steps a pixel
+_EDGE = 0.2
 _INK = 0.6  # a stroke two pixels wide is nowhere darker, between pixels and after a coder
 _HALF = 0.5
 _ROOM = 12.0  # px of ``pictures`` around the names
@@ -91,11 +92,13 @@ def box(cut: Stencil, found: Found) -> tuple[float, float, float, float]:
     return x + left / FINE, y + top / FINE, x + right / FINE, y + bottom / FINE
 
 
-def lacking(dark: Dark, cut: Stencil, name: int, place: tuple[float, float], reach: float) -> float:
-    """Return the least share of a name's ink that is missing within ``reach`` px of a place."""
-    window, _ = _window(dark, cut, place, reach)
-    core = cut.core[name]
-    return 1 - float(cv2.matchTemplate(window, core, cv2.TM_CCORR).max()) / float(core.sum())
+def inked(cut: Stencil, found: Found) -> tuple[int, int, NDArray[np.bool_]]:
+    """Return left, top, and ``[y, x]`` in px: where a name's ink and its edges are."""
+    x, y = round(found.x * FINE - cut.x), round(found.y * FINE - cut.y)
+    fine = np.pad(cut.wide[found.name] > _EDGE, ((y % FINE, FINE), (x % FINE, FINE)))
+    height, width = (side // FINE for side in fine.shape)
+    whole = fine[: height * FINE, : width * FINE].reshape(height, FINE, width, FINE)
+    return x // FINE, y // FINE, np.asarray(whole.any(axis=(1, 3)))
 
 
 def read_at(dark: Dark, cut: Stencil, place: tuple[float, float], reach: float) -> Found | None:

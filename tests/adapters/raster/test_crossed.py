@@ -8,7 +8,7 @@ import pytest
 from adapters import image
 from adapters.pages.ink import Word
 from adapters.raster.fonts import pictures
-from adapters.raster.letters import lead_words
+from adapters.raster.letters import lead_names
 from adapters.raster.page import upright
 from adapters.raster.scan import decoded
 from adapters.raster.stencil import read_at, stencil
@@ -29,7 +29,7 @@ def words(scan: bytes) -> list[Word]:
     page = upright(decoded(scan).picture)
     dark = darkness(page.picture)
     _, _, boxes, _ = cv2.connectedComponentsWithStats(mask_of(dark), connectivity=8)
-    return [word for word in lead_words(dark, boxes[1:, :4], page.px_mm[0]) if word.text in LEADS]
+    return [word for word in lead_names(dark, boxes[1:, :4], page.px_mm[0]).words if word.text in LEADS]
 
 
 def names(page: bytes, dpi: int = 200) -> list[str]:

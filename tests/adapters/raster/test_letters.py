@@ -5,7 +5,7 @@ import numpy as np
 import pymupdf
 import pytest
 
-from adapters.raster.letters import lead_words
+from adapters.raster.letters import lead_names
 from adapters.raster.strokes import darkness, mask_of
 from domain.ecg import LEADS
 from tests.adapters.raster.scans import scanned
@@ -30,6 +30,6 @@ def test_names_that_are_none_of_the_twelve_are_not_taken_for_one(font: str, dpi:
     dark = darkness(cv2.imdecode(np.frombuffer(scanned(written(font), dpi=dpi, degrees=0), np.uint8), 1))
     assert dark is not None
     _, _, boxes, _ = cv2.connectedComponentsWithStats(mask_of(dark), connectivity=8)
-    found = [word for word in lead_words(dark, boxes[1:, :4], dpi / 25.4) if word.text in LEADS]
+    found = [word for word in lead_names(dark, boxes[1:, :4], dpi / 25.4).words if word.text in LEADS]
     assert sorted(word.text for word in found) == sorted(LEADS)
     assert max(word.y1 for word in found) < 130 * dpi / 72
