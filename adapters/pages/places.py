@@ -10,6 +10,9 @@ from adapters.pages.traces import Trace
 from domain.ecg import LEADS
 
 _COLUMNS = {3: 4, 6: 2, 12: 1}
+_LEAST_GAP_PT = 2.0  # in a line; a column's first trace follows the last one's end more closely
+_MOST_GAP, _NEAR = 0.2, 0.35  # of the page's width, of the lines' distance
+_GOLDBERGER = np.array([[-0.5, -0.5, 0.0], [0.5, 0.0, -0.5], [0.0, 0.5, 0.5]])  # aVR, aVL, aVF of I, II, III
 _RESIDUAL = 0.02  # of the leads' power; another order leaves a third of it or more
 
 
@@ -20,7 +23,10 @@ def customary(traces: Sequence[Trace]) -> tuple[Label, ...]:
     all columns is a rhythm strip and stays without a name.
     """
     left, right = min(trace.x0 for trace in traces), max(trace.x1 for trace in traces)
-    columns = _columns([trace for trace in traces if trace.x1 - trace.x0 < 0.6 * (right - left)] or list(traces))
+    begun = _first_of_each(traces, right - left)
+    columns = _columns(
+        [trace for trace, end in begun if end - trace.x0 < 0.6 * (right - left)] or [t for t, _ in begun]
+    )
     rows = len(columns[0])
     if {len(column) for column in columns} != {rows} or _COLUMNS.get(rows) != len(columns):
         return ()
@@ -29,6 +35,32 @@ def customary(traces: Sequence[Trace]) -> tuple[Label, ...]:
         for number, column in enumerate(columns)
         for row, trace in enumerate(sorted(column, key=lambda trace: trace.level))
     )
+
+
+def _first_of_each(traces: Sequence[Trace], width: float) -> list[tuple[Trace, float]]:
+    """Return where each line begins, and where it ends: what goes on at one height after a gap is the same line."""
+    spacing = _spacing(traces)
+    lines: list[tuple[Trace, float]] = []
+    for trace in sorted(traces, key=lambda trace: trace.x0):
+        for number, (first, end) in enumerate(lines):
+            apart, off = trace.x0 - end, abs(trace.level - first.level)
+            if _LEAST_GAP_PT < apart < _MOST_GAP * width and off < _NEAR * spacing:
+                lines[number] = (first, trace.x1)
+                break
+        else:
+            lines.append((trace, trace.x1))
+    return lines
+
+
+def _spacing(traces: Sequence[Trace]) -> float:
+    """Return how far apart the nearest lines are that run above one another."""
+    apart = [
+        abs(one.level - other.level)
+        for number, one in enumerate(traces)
+        for other in traces[:number]
+        if min(one.x1, other.x1) > max(one.x0, other.x0)
+    ]
+    return min(apart, default=0.0)
 
 
 def _columns(traces: Sequence[Trace]) -> list[list[Trace]]:
@@ -42,7 +74,7 @@ def _columns(traces: Sequence[Trace]) -> list[list[Trace]]:
 
 
 def borne_out(leads: Mapping[str, Samples]) -> bool:
-    """Tell whether II = I + III and aVR + aVL + aVF = 0 hold, and aVR = -(I + II)/2 where they share their time.
+    """Tell whether II = I + III and aVR + aVL + aVF = 0 hold, and each of Goldberger's where the six share their time.
 
     In Cabrera's order the middle of the first three is the sum of its neighbours too, but the next three do not cancel.
     """
@@ -50,11 +82,11 @@ def borne_out(leads: Mapping[str, Samples]) -> bool:
     augmented = _together(leads, ("aVR", "aVL", "aVF"))
     if limb is None or augmented is None:
         return False
-    every = _together(leads, ("I", "II", "aVR"))
+    six = _together(leads, ("I", "II", "III", "aVR", "aVL", "aVF"))
     return (
         _small(limb[1] - limb[0] - limb[2], limb)
         and _small(augmented.sum(axis=0), augmented)
-        and (every is None or _small(every[2] + (every[0] + every[1]) / 2, every))
+        and (six is None or _small(six[3:] - _GOLDBERGER @ six[:3], six))
     )
 
 

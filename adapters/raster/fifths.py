@@ -19,10 +19,11 @@ def fifths(upright: Grey, period_px: tuple[float, float]) -> tuple[tuple[float, 
     ``upright``: the ruling alone, its lines upright and level, ``period_px`` apart.
     """
     (x, y), across, down = period_px, bands(upright), bands(np.ascontiguousarray(upright.T))
-    if _heavy(across, x) * _heavy(down, y) > _HEAVY**2:
-        return (x, y), True
-    if min(_fine_between(across, x), _fine_between(down, y)) > _FINE:
-        return (x / 5, y / 5), True
+    for fine in (3.0, 2.0, 1.0, 0.2):  # overtones of the finest lines, they, or the fifths were taken for the ruling
+        heavy = _heavy(across, fine * x) * _heavy(down, fine * y) > _HEAVY**2
+        between = min(_fine_between(across, 5 * fine * x), _fine_between(down, 5 * fine * y))
+        if heavy and (fine == 1.0 or between > _FINE):
+            return (fine * x, fine * y), True
     return (x, y), False
 
 

@@ -61,5 +61,14 @@ def test_another_order_without_names_is_refused(layout: str, order: list[int]) -
     assert refusal.value.reason is Reason.PAGE_NOT_UNDERSTOOD
 
 
+@pytest.mark.parametrize("layout", ["6x2", "12x1"])
+def test_avl_and_avf_exchanged_are_refused_where_all_six_share_their_time(layout: str) -> None:
+    """Their sum with aVR is still nothing."""
+    drawn = SIGNAL[[0, 1, 2, 3, 5, 4, *range(6, 12)]]
+    with pytest.raises(Rejected) as refusal:
+        pdf.read(write_pdf(drawn, RATE, layout=layout, look=NAMELESS), "test", Reading())
+    assert refusal.value.reason is Reason.PAGE_NOT_UNDERSTOOD
+
+
 def test_flat_limb_leads_prove_nothing() -> None:
     assert not borne_out({lead: np.zeros(5000) for lead in LEADS})

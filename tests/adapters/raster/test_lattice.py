@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from adapters.raster.fifths import fifths
 from adapters.raster.lattice import Lattice, find_lattice
 
 FINE, HEAVY = (1, 25.0), (5, 50.0)  # mm apart, and how dark
@@ -62,6 +63,19 @@ def test_even_lines_on_a_long_page_may_be_either(lines: tuple[tuple[int, float],
 
 def test_a_stated_resolution_says_nothing_against_a_likely_width() -> None:
     assert Lattice(0.0, (7.874, 7.874)).millimetre(2300, stated_px=7.874 / 5) == (7.874, 7.874)
+
+
+@pytest.mark.parametrize("part", [0.5, 1 / 3, 1.0, 5.0])
+def test_a_ruling_is_found_again_from_its_overtones_and_its_fifths(part: float) -> None:
+    lines = 250 - ruled(9.0, 0.0)
+    period, heavier = fifths(lines, (9.0 * part, 9.0 * part))
+    assert heavier
+    assert period == pytest.approx((9.0, 9.0))
+
+
+@pytest.mark.parametrize("part", [0.5, 1.0])
+def test_even_lines_have_no_fifths(part: float) -> None:
+    assert fifths(250 - ruled(9.0, 0.0, (FINE,)), (9.0 * part, 9.0 * part)) == ((9.0 * part, 9.0 * part), False)
 
 
 def test_paper_without_a_ruling_has_none() -> None:
