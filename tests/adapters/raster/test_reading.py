@@ -121,8 +121,8 @@ def test_columns_and_pulse_are_believed_against_a_false_print() -> None:
     assert ReadWarning.LABEL_DISAGREES_WITH_GRID in recording.warnings
 
 
-def test_no_ruling_no_reading() -> None:
-    refusal = _refused(scanned(write_pdf(SIGNAL, RATE, layout="3x4+1", look=Look(grid="none"))))
+def test_no_ruling_and_no_print_no_reading() -> None:
+    refusal = _refused(scanned(write_pdf(SIGNAL, RATE, layout="3x4+1", look=Look(grid="none", printed=""))))
     assert refusal.reason is Reason.PAGE_NOT_UNDERSTOOD
     assert "DICOM" in refusal.detail
 
