@@ -1,7 +1,7 @@
 """Names that a wave crosses: looked for where the names that stand free say they must be."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ Dark = NDArray[np.float32]
 
 _REACH_MM = 0.6
 _PLAIN = LEADS.index("aVR")  # names from here on tell their size best
+_STRANGE = "?"
+_LETTER = 0.55  # of a name's height
+_INKED = 0.5
 _AROUND = 2  # px of paper about a word
 
 
@@ -37,6 +40,9 @@ def with_crossed(dark: Dark, words: Sequence[Word], font: int, px_mm: float) -> 
     """
     alone = {(label.x0, label.y) for label in find_labels(words)}
     names = [word for word in words if (word.x0, word.y) in alone]
+    doubted = {word for word in names if _beside_ink(dark, word) and not _borne_out(dark, word, names, font)}
+    words = [replace(word, text=_STRANGE) if word in doubted else word for word in words]
+    names = [word for word in names if word not in doubted]
     cut, found = _missing(dark, names, font, px_mm) or column_of(dark, words, px_mm) or (None, ())
     added = [Word(LEADS[its.name], *box(cut, its)) for its in found] if cut else []
     ink = tuple(inked(cut, its) for its in found) if cut else ()
@@ -45,14 +51,37 @@ def with_crossed(dark: Dark, words: Sequence[Word], font: int, px_mm: float) -> 
 
 def _missing(dark: Dark, names: Sequence[Word], font: int, px_mm: float) -> tuple[Stencil, tuple[Found, ...]] | None:
     """Read the places left without a name, ``None`` where the names stand in no customary order."""
-    sizes = [_size(dark, word, font) for word in names if LEADS.index(word.text) >= _PLAIN]
-    size = float(np.median(sizes)) if sizes else 1.0
-    written = [_written(dark, word, font, size) for word in names]
-    orders = orders_of(written, px_mm) if sizes else ()
-    if not orders:
+    size = _usual_size(dark, names, font)
+    written = [_written(dark, word, font, size or 1.0) for word in names]
+    orders = orders_of(written, px_mm) if size else ()
+    if not size or not orders:
         return None
     cut = stencil(font, size)
     return cut, tuple(_found(dark, cut, orders, written, px_mm))
+
+
+def _beside_ink(dark: Dark, word: Word) -> bool:
+    """Tell whether there is ink as near to a word as its next letter would be: part of the name may be in a trace."""
+    room = round(_LETTER * (word.y1 - word.y0))
+    beside = dark[int(word.y0) : int(word.y1), max(int(word.x0) - room, 0) : int(word.x1) + room].copy()
+    begin = min(room, int(word.x0))
+    beside[:, begin : begin + int(word.x1) - int(word.x0)] = 0.0
+    return bool((beside > _INKED).any())
+
+
+def _borne_out(dark: Dark, word: Word, names: Sequence[Word], font: int) -> bool:
+    """Tell whether it is the whole name that stands where a word was read: II may be what is free of III."""
+    size = _usual_size(dark, names, font)
+    if size is None:
+        return False
+    its = _written(dark, word, font, size)
+    found = read_at(dark, stencil(font, size), (its.x, its.y), word.y1 - word.y0)
+    return found is not None and found.name == its.name
+
+
+def _usual_size(dark: Dark, names: Sequence[Word], font: int) -> float | None:
+    sizes = [_size(dark, word, font) for word in names if LEADS.index(word.text) >= _PLAIN]
+    return float(np.median(sizes)) if sizes else None
 
 
 def _found(

@@ -77,6 +77,23 @@ def test_another_name_at_a_crossed_place_or_none_is_not_read_as_the_customary_on
     assert names(rewritten(PAGE, now)) == sorted(set(LEADS) - set(now))
 
 
+@pytest.mark.parametrize(
+    ("seed", "layout", "gain", "dpi", "now"),
+    [
+        (74, "3x4", 20, 300, {}),  # the first stroke of II is in a trace: I is left
+        (45, "6x2", 10, 200, {"V5": "III"}),  # the last of III: II is left
+        (42, "4x3", 10, 150, {"V3": "V6R"}),  # the R
+    ],
+)
+def test_the_free_part_of_a_name_that_touches_a_trace_is_no_name(
+    seed: int, layout: str, gain: float, dpi: int, now: dict[str, str]
+) -> None:
+    page = write_pdf(ecg(varied(seed), seed), 500, layout=layout, gain=gain)
+    written = [now.get(lead, lead) for lead in LEADS]
+    found = names(rewritten(page, now), dpi)
+    assert all(found.count(name) <= written.count(name) for name in found)
+
+
 def test_a_name_under_a_blot_stays_unread() -> None:
     scan = cv2.imdecode(np.frombuffer(scanned(PAGE, degrees=0.0), np.uint8), cv2.IMREAD_COLOR)
     mm = 200 / 25.4
