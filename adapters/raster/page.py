@@ -24,6 +24,7 @@ from adapters.raster.printed import printed_words
 from adapters.raster.rows import row_levels
 from adapters.raster.shape import Curve, curve_of, cut_pulse, pen_of, sharpened
 from adapters.raster.strokes import Colour, Runs, darkness, mask_of, runs_of
+from adapters.raster.unruled import Width, by_custom, unruled
 from domain.errors import Rejected
 from domain.reason import Reason
 
@@ -35,16 +36,18 @@ _MOST_RUNS = 400_000
 _GRID_LINES, _GRID_MM = 16, 5000.0
 _LIFT_MM = 1.0
 _APART_MM = 0.5  # between a pulse's side and the trace
+_NEARLY_PX = 3.0
 _BEGINS_PX = 1.5  # a trace begins where its column does, or its line, if that is so near
 _TRACE, _PULSE, _GRID = (("s", name) for name in ("trace", "pulse", "grid"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Upright:
-    """A page turned upright: BGR, and px a mm across and down."""
+    """A page turned upright: BGR, and px a mm across and down, by its ruling or by a pulse of a printed gain."""
 
     picture: Colour
     px_mm: tuple[float, float]
+    ruled: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,15 +60,20 @@ class _Row:
 
 
 def upright(picture: Colour, hint_px: float | None = None, stated_px: float | None = None) -> Upright:
-    """Turn a page upright by its ruling. ``hint_px``, ``stated_px``: px a mm by a PDF page's size, a picture's header.
+    """Turn a page upright by its ruling, or its pulses.
 
-    Raises ``Rejected(PAGE_NOT_UNDERSTOOD)`` for a picture without a ruling.
+    ``hint_px``, ``stated_px``: px a mm by a PDF page's size, a picture's header.
+
+    Raises ``Rejected(PAGE_NOT_UNDERSTOOD)`` for a picture without a ruling and without pulses of a printed gain.
     """
     if max(picture.shape[:2]) < _LEAST_PX:
         raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, f"a picture of less than {_LEAST_PX} pixels is too coarse to read")
     lattice = find_lattice(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32))
     if lattice is None:
-        raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "the picture shows no ECG paper: no even ruling found")
+        plain = unruled(picture)
+        if plain is None:
+            raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "the picture shows no ECG paper: no even ruling found")
+        return Upright(plain.picture, (plain.px_mm, plain.px_mm), ruled=False)
     millimetre = lattice.millimetre(picture.shape[1], hint_px, stated_px)
     if millimetre is None:
         raise Rejected(Reason.PAGE_NOT_CALIBRATED, "the ruling is neither 1 mm nor 5 mm on a page of any likely size")
@@ -90,11 +98,27 @@ def drawn(page: Upright, pt_px: float | None = None) -> Ink:
     runs = without_specks(_runs(traced, mask_of(traced), parts, large), px_mm)
     rows = _rows(runs, dark.shape[0], px_mm)
     rows = _parted_from_pulses(rows, words, px_mm)
-    starts = _starts(rows, words, px_mm)
+    said = printed_words(dark, boxes[1:, :4], px_mm)
+    width = _width(rows, words, said) if not page.ruled else Width(px_mm, 1.0)
+    starts = _starts(rows, words, width.px_mm)
     scale = PT_MM / px_mm if pt_px is None else pt_px
-    strokes = (*_traces(runs, rows, words, starts, px_mm), *_pulses(rows), *_grid(px_mm))
-    words += printed_words(dark, boxes[1:, :4], px_mm)
-    return Ink(tuple(_scaled(stroke, scale) for stroke in strokes), tuple(_word(word, scale) for word in words), 0, 1)
+    strokes = (*_traces(runs, rows, words, starts, px_mm), *_pulses(rows), *(_grid(px_mm) if page.ruled else ()))
+    strokes = tuple(Stroke(stroke.points * (scale * width.stretch, scale), stroke.style) for stroke in strokes)
+    return Ink(strokes, tuple(_word(word, scale) for word in (*words, *said)), 0, 1)
+
+
+def _width(rows: Sequence[_Row], words: Sequence[Word], said: Sequence[Word]) -> Width:
+    """Measure a page without a ruling across; raises ``Rejected(PAGE_NOT_CALIBRATED)`` where pulse and rows differ."""
+    pulses = [row.pulse.height for row in rows if row.pulse is not None]
+    columns = max((len(_names_of(row, rows, words)) for row in rows), default=1)
+    found = None
+    if pulses:
+        wide = np.array([row.curve.x1 - row.curve.x0 + 1.0 for row in rows])
+        full = wide[wide > wide.max() - _NEARLY_PX]  # a row that begins in a QRS may be followed from behind it only
+        found = by_custom(float(full.mean()), max(columns, 1), float(np.median(pulses)), said)
+    if found is None:
+        raise Rejected(Reason.PAGE_NOT_CALIBRATED, "no ruling, and columns that pulse and print do not bear out")
+    return found
 
 
 def _runs(dark: NDArray[np.float32], mask: Colour, parts: NDArray[np.int32], large: NDArray[np.bool_]) -> Runs:
@@ -223,10 +247,6 @@ def _grid(px_mm: float) -> Iterator[Stroke]:
     for at in 5 * px_mm * np.arange(_GRID_LINES):
         yield Stroke(np.array([(at, 0.0), (at, _GRID_MM * px_mm)]), _GRID)
         yield Stroke(np.array([(0.0, at), (_GRID_MM * px_mm, at)]), _GRID)
-
-
-def _scaled(stroke: Stroke, scale: float) -> Stroke:
-    return Stroke(stroke.points * scale, stroke.style)
 
 
 def _word(word: Word, scale: float) -> Word:

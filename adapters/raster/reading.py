@@ -10,7 +10,7 @@ from adapters.pages.ink import Ink
 from adapters.pages.reading import PageLeads, read_leads
 from adapters.pages.scale import Scale
 from adapters.raster.lattice import fits
-from adapters.raster.page import drawn, upright
+from adapters.raster.page import Upright, drawn, upright
 from adapters.raster.scan import Scan
 from domain.ecg import Picture, ReadWarning
 from domain.errors import Rejected
@@ -38,6 +38,7 @@ def read_scan(scan: Scan) -> ScanLeads:
         leads = read_leads(ink)
         if leads is not None:
             _refuse_unpulsed(ink, leads.scale)
+            _refuse_misprinted(page, leads.scale)
     except Rejected as rejected:
         raise Rejected(rejected.reason, f"{rejected.detail}; {_ADVICE}") from rejected
     if leads is None:
@@ -47,6 +48,12 @@ def read_scan(scan: Scan) -> ScanLeads:
     leads = replace(leads, scale=scale_of_page)
     small = cv2.resize(page.picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return ScanLeads(leads, np.ascontiguousarray(small[:, :, ::-1]))
+
+
+def _refuse_misprinted(page: Upright, scale: Scale) -> None:
+    """Refuse a page without a ruling whose print its pulse and columns gainsay: nothing else says which is true."""
+    if not page.ruled and ReadWarning.LABEL_DISAGREES_WITH_GRID in scale.warnings:
+        raise Rejected(Reason.PAGE_NOT_CALIBRATED, "no ruling, and a print that pulse and columns do not bear out")
 
 
 def _refuse_unpulsed(ink: Ink, scale: Scale) -> None:
