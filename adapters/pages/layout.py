@@ -168,7 +168,9 @@ def _labelled(rows: list[_Row], labels: Sequence[Label]) -> list[_Row]:
     if not ranked:
         return rows
     best, offset = ranked[0]
-    if len(ranked) > 1 and ranked[1][0].count(None) == best.count(None) and ranked[1][1] < 1.2 * offset:
+    rivals = [other for hung, other in ranked[1:] if hung.count(None) == best.count(None)]
+    # with one name a row, a first or last name that was not read would move all others by a row
+    if rivals and (rivals[0] < 1.2 * offset or all(len(line) == 1 for line in lines)):
         raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "lead names midway between two rows")
     named = {label.lead for line, row in zip(lines, best, strict=True) if row is not None for label in line}
     if {label.lead for line in lines for label in line} - named:

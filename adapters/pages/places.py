@@ -1,4 +1,7 @@
-"""Lead names for a page that writes none: the customary order, borne out by the leads themselves, or nothing."""
+"""Lead names for a page that writes none: the customary order, borne out by the leads themselves, or nothing.
+
+And whether the limb leads gainsay the names a page does write.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,6 +17,9 @@ _LEAST_GAP_PT = 2.0  # in a line; a column's first trace follows the last one's 
 _MOST_GAP, _NEAR = 0.2, 0.35  # of the page's width, of the lines' distance
 _GOLDBERGER = np.array([[-0.5, -0.5, 0.0], [0.5, 0.0, -0.5], [0.0, 0.5, 0.5]])  # aVR, aVL, aVF of I, II, III
 _RESIDUAL = 0.02  # of the leads' power; another order leaves a third of it or more
+_LIMB = {"I": (1, 0), "II": (0, 1), "III": (-1, 1), "aVR": (-0.5, -0.5), "aVL": (1, -0.5), "aVF": (-0.5, 1)}  # of I, II
+_STRANGE = 0.015  # of the leads' power, outside what two leads can make; a scan read well leaves at most 0.004
+_STRANGE_MV = 0.04  # root mean square; less may be the picture's own coarseness
 
 
 def customary(traces: Sequence[Trace]) -> tuple[Label, ...]:
@@ -88,6 +94,23 @@ def borne_out(leads: Mapping[str, Samples]) -> bool:
         and _small(augmented.sum(axis=0), augmented)
         and (six is None or _small(six[3:] - _GOLDBERGER @ six[:3], six))
     )
+
+
+def gainsaid(leads: Mapping[str, Samples]) -> bool:
+    """Tell whether three limb leads or more that share their time are not made of two, as Einthoven's and Goldberger's.
+
+    Then one stands under another's name, or its trace was not followed.
+    """
+    sets = [tuple(lead for lead in _LIMB if lead in leads), ("I", "II", "III"), ("aVR", "aVL", "aVF")]
+    return any(
+        _strange(rows, names) for names in sets if len(names) > 2 and (rows := _together(leads, names)) is not None
+    )
+
+
+def _strange(rows: Samples, names: Sequence[str]) -> bool:
+    two = np.array([_LIMB[name] for name in names])
+    left = float(np.mean((rows - two @ np.linalg.lstsq(two, rows, rcond=None)[0]) ** 2))
+    return left > _STRANGE * float(np.mean(rows**2)) and left > _STRANGE_MV**2
 
 
 def _together(leads: Mapping[str, Samples], names: Sequence[str]) -> Samples | None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from adapters.pages.grid import PT_MM, find_pulses
 from adapters.pages.ink import Ink
+from adapters.pages.places import gainsaid
 from adapters.pages.reading import PageLeads, read_leads
 from adapters.pages.scale import Scale
 from adapters.raster.lattice import fits
@@ -39,6 +40,7 @@ def read_scan(scan: Scan) -> ScanLeads:
         if leads is not None:
             _refuse_unpulsed(ink, leads.scale)
             _refuse_misprinted(page, leads.scale)
+            _refuse_gainsaid(leads)
     except Rejected as rejected:
         raise Rejected(rejected.reason, f"{rejected.detail}; {_ADVICE}") from rejected
     if leads is None:
@@ -48,6 +50,12 @@ def read_scan(scan: Scan) -> ScanLeads:
     leads = replace(leads, scale=scale_of_page)
     small = cv2.resize(page.picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return ScanLeads(leads, np.ascontiguousarray(small[:, :, ::-1]))
+
+
+def _refuse_gainsaid(leads: PageLeads) -> None:
+    """Refuse names that the limb leads gainsay: on a scan, a name may be missed and traces run into one another."""
+    if gainsaid(leads.leads):
+        raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "limb leads that do not belong together, by name or by trace")
 
 
 def _refuse_misprinted(page: Upright, scale: Scale) -> None:

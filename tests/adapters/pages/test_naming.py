@@ -1,10 +1,11 @@
 """Names and rows: a trace that wanders keeps its name, and a page without names is read where its leads prove them."""
 
 import numpy as np
+import pymupdf
 import pytest
 
 from adapters import pdf
-from adapters.pages.places import borne_out
+from adapters.pages.places import borne_out, gainsaid
 from config.schema import Reading
 from domain.ecg import LEADS, ReadWarning
 from domain.errors import Rejected
@@ -35,6 +36,25 @@ def test_a_first_trace_that_drifts_from_its_name_shifts_no_other(drift_mv: float
     drifting[1:6] += np.linspace(-0.2, 0.2, 5)[:, None]
     (recording,) = pdf.read(write_pdf(drifting, RATE, layout="12x1"), "test", Reading())
     assert {lead: _likest(found, drifting) for lead, found in recording.leads.items()} == {lead: lead for lead in LEADS}
+
+
+def _without(lost: str) -> bytes:
+    with pymupdf.open(stream=write_pdf(SIGNAL, RATE, layout="12x1"), filetype="pdf") as document:
+        page = document[0]
+        page.add_redact_annot(*(word[:4] for word in page.get_text("words") if word[4] == lost))
+        page.apply_redactions(graphics=0)
+        return bytes(document.tobytes())
+
+
+def test_a_first_name_that_is_lost_moves_no_other_by_a_row() -> None:
+    with pytest.raises(Rejected, match="midway between two rows"):
+        pdf.read(_without("I"), "test", Reading())
+
+
+def test_a_last_name_that_is_lost_leaves_its_lead_out() -> None:
+    (recording,) = pdf.read(_without("V6"), "test", Reading())
+    rest = [lead for lead in LEADS if lead != "V6"]
+    assert {lead: _likest(found, SIGNAL) for lead, found in recording.leads.items()} == {lead: lead for lead in rest}
 
 
 @pytest.mark.parametrize("layout", ["3x4", "3x4+1", "6x2", "12x1"])
@@ -72,3 +92,32 @@ def test_avl_and_avf_exchanged_are_refused_where_all_six_share_their_time(layout
 
 def test_flat_limb_leads_prove_nothing() -> None:
     assert not borne_out({lead: np.zeros(5000) for lead in LEADS})
+
+
+def _limb(names: str) -> dict[str, np.ndarray]:
+    """SIGNAL's limb leads, each under the name that stands at its place in ``names``."""
+    return dict(zip(names.split(), np.asarray(SIGNAL[:6], dtype=np.float64), strict=False))
+
+
+def test_names_that_belong_together_are_not_gainsaid() -> None:
+    assert not gainsaid(_limb("I II III aVR aVL aVF"))
+    assert not gainsaid(_limb("I II"))  # two may be anything
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "II III aVR aVL aVF V1",  # all by a row
+        "II I III aVR aVL aVF",
+        "I II III aVL aVR aVF",
+        "aVR II III I",
+    ],
+)
+def test_a_limb_lead_under_anothers_name_gainsays_them(names: str) -> None:
+    assert gainsaid(_limb(names))
+
+
+def test_noise_as_small_as_a_pixel_gainsays_nothing() -> None:
+    chance = np.random.default_rng(3)
+    small = {lead: 0.05 * row + 0.01 * chance.standard_normal(row.size) for lead, row in _limb("I II III").items()}
+    assert not gainsaid(small)
