@@ -130,7 +130,7 @@ def _written(dark: Dark, word: Word, font: int, size: float) -> Written:
 
 
 def _part_of(word: Word, name: Word) -> bool:
-    """Tell whether most of a word lies within a name's box."""
-    across = min(word.x1, name.x1) - max(word.x0, name.x0)
-    down = min(word.y1, name.y1) - max(word.y0, name.y0)
+    """Tell whether most of a word lies within a name's box, whose edges are half dark: a word's are at its palest."""
+    across = min(word.x1, name.x1 + _AROUND) - max(word.x0, name.x0 - _AROUND)
+    down = min(word.y1, name.y1 + _AROUND) - max(word.y0, name.y0 - _AROUND)
     return across > 0.5 * (word.x1 - word.x0) and down > 0.5 * (word.y1 - word.y0)

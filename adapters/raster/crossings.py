@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from adapters.raster.strokes import Runs
 
 _MOST_LOST = 0.01  # of the rows' columns; 0.005 on a page that is read well, 0.017 where QRS change rows
+_MOST_OF_ROW = 0.02  # of one row's, likewise 0.018 and 0.023; its neighbours then have what it lost
 _NEAR = 4  # columns before and after by which a trace's steepness is told
 
 Index = NDArray[np.int64]
@@ -40,7 +41,7 @@ def entangled(paths: Sequence[Index], settled_paths: Sequence[Index]) -> bool:
         float(((its >= 0) & (left < 0)).sum()) / max(int((its >= 0).sum()), 1)
         for its, left in zip(paths, settled_paths, strict=True)
     ]
-    return bool(lost) and float(np.mean(lost)) > _MOST_LOST
+    return bool(lost) and (float(np.mean(lost)) > _MOST_LOST or max(lost) > _MOST_OF_ROW)
 
 
 def _steepness(path: Index, runs: Runs, first: int, last: int) -> float:
