@@ -87,14 +87,22 @@ def _follow_back(runs: Runs, path: Index, x: int) -> int:
     return x
 
 
-def column_starts(curves: Sequence[Curve], breaks: Sequence[Breaks], columns: int, px_mm: float) -> tuple[float, ...]:
+def common_start(curves: Sequence[Curve], breaks: Sequence[Breaks]) -> float:
+    """Return where rows of one column begin: the median, for each alone is told to half a pixel only."""
+    return float(np.median([_nearest(its.x, curve.x0) for curve, its in zip(curves, breaks, strict=True)]))
+
+
+def column_starts(
+    curves: Sequence[Curve], breaks: Sequence[Breaks], columns: int, px_mm: float, strips: Sequence[Breaks] = ()
+) -> tuple[float, ...]:
     """Return where ``columns`` columns begin.
 
-    ``curves``: the rows that hold columns; ``breaks``: of each. Even parts of their width, moved to where the rows step
-    most, if they do; plain breaks there make it exact.
+    ``curves``: the rows that hold columns; ``breaks``: of each; of ``strips`` only where they begin counts. Even parts
+    of their width, moved to where the rows step most, if they do; plain breaks there make it exact.
     """
     left, usual = _even(curves, breaks, columns, px_mm)
-    x, weight = (np.concatenate(values) for values in zip(*((its.x, its.weight) for its in breaks), strict=True))
+    told = [*breaks, *(its.between(left - _NEAR_PX, left + _NEAR_PX) for its in strips)]
+    x, weight = (np.concatenate(values) for values in zip(*((its.x, its.weight) for its in told), strict=True))
     if not _customary(
         usual, columns, px_mm
     ).size:  # else steps would only be QRS complexes that happen to be so far apart

@@ -12,7 +12,7 @@ from adapters.pages.grid import PT_MM, Pulse
 from adapters.pages.ink import Ink, Stroke, Word
 from adapters.pages.labels import find_labels
 from adapters.raster.clearing import cleared
-from adapters.raster.columns import Breaks, column_starts, pieces_of
+from adapters.raster.columns import Breaks, column_starts, common_start, pieces_of
 from adapters.raster.crossings import entangled, settled
 from adapters.raster.flanks import without_specks
 from adapters.raster.follow import follow
@@ -174,11 +174,12 @@ def _parted_from_pulses(rows: list[_Row], words: Sequence[Word], px_mm: float) -
 
 def _starts(rows: Sequence[_Row], words: Sequence[Word], px_mm: float) -> tuple[float, ...]:
     """Find the columns by the names' count, and by the breaks where the names say nothing."""
-    columns = max((len(_names_of(row, rows, words)) for row in rows), default=0)
-    if columns < 2:
-        return ()
-    full = [row for row in rows if len(_names_of(row, rows, words)) > 1]
-    return column_starts([row.curve for row in full], [row.breaks for row in full], columns, px_mm)
+    names = [len(_names_of(row, rows, words)) for row in rows]
+    if max(names, default=0) < 2:
+        return (common_start([row.curve for row in rows], [row.breaks for row in rows]),) if rows else ()
+    full = [row for row, count in zip(rows, names, strict=True) if count > 1]
+    strips = [row.breaks for row, count in zip(rows, names, strict=True) if count < 2]
+    return column_starts([row.curve for row in full], [row.breaks for row in full], max(names), px_mm, strips)
 
 
 def _names_of(row: _Row, rows: Sequence[_Row], words: Sequence[Word]) -> list[float]:

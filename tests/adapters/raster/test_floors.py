@@ -7,7 +7,7 @@ from benchmarks.reading import raster
 from domain.ecg import LEADS
 from domain.errors import Rejected
 
-FLOORS_DB = (18, 19, 20, None, 20, 16, 14, 24, None, 12, 19, 20)  # None: QRS complexes reach into other rows
+FLOORS_DB = (18, 17, 20, None, 20, 16, 14, 24, None, 16, 17, 20)  # None: QRS complexes reach into other rows
 HEART = 1
 
 
