@@ -15,7 +15,9 @@ from domain.reason import Reason
 SPEEDS = (12.5, 25.0, 50.0, 100.0)
 """What paper runs at, mm/s."""
 
-_PULSE_S = 0.2
+PULSE_S = 0.2
+"""How long a calibration pulse lasts."""
+
 _SCALED = 0.02  # a page this far from its true size is said to be scaled
 _DIFFERS = 0.05
 
@@ -92,7 +94,7 @@ def _speed(
     """Return the speed in mm of the page's own grid a second, and whether the print says otherwise."""
     measured = [speed for speed in SPEEDS if _customary(speed, columns, column_mm)]
     if pulse_mm is not None:
-        measured = [speed for speed in measured if _near(pulse_mm / speed, _PULSE_S, 0.2)]
+        measured = [speed for speed in measured if _near(pulse_mm / speed, PULSE_S, 0.2)]
     if len(printed.speeds) == 1:
         return _weighed(printed.speeds[0], measured, columns, column_mm, pulse_mm)
     if printed.speeds:
@@ -107,7 +109,7 @@ def _weighed(
 ) -> tuple[float, bool]:
     if _customary(said, columns, column_mm):
         return said, False
-    if pulse_mm is not None and _near(pulse_mm / said, _PULSE_S, 0.2):
+    if pulse_mm is not None and _near(pulse_mm / said, PULSE_S, 0.2):
         return said, False  # short columns, and the pulse bears the print out
     if len(measured) == 1 and pulse_mm is not None:
         return measured[0], True  # columns and pulse together against the print

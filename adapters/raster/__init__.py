@@ -5,7 +5,8 @@ Pixels, x to the right, y downwards, until ``page`` hands on pt. Who does what:
 scan                             bytes -> picture
 lattice, fifths; unruled         picture -> upright, px a mm: by its ruling; by its pulses and print
 strokes, flanks, clearing        darkness -> runs of ink, without specks and without what names cover
-letters, fonts                   lead names that stand free
+fonts, likeness                  what names and print look like, and how alike two pictures are
+letters                          lead names that stand free
 order, stencil, crossed, lone    lead names under waves
 phrases, writing, printed        speed and gain
 rows, follow, crossings          runs -> each row's path

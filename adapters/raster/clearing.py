@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Dark = NDArray[np.float32]
-Ink = tuple[int, int, NDArray[np.bool_]]
+Patch = tuple[int, int, NDArray[np.bool_]]
 """Left, top, px, and where there is ink."""
 
 _ALONG = 0.5  # of the height of a name's picture: as far as a steep wave may run along a letter's stroke
@@ -15,7 +15,7 @@ _ACROSS = 0.1
 _PLAIN = 0.5  # darker than the blurred edge of a letter
 
 
-def cleared(dark: Dark, names: Sequence[Ink]) -> Dark:
+def cleared(dark: Dark, names: Sequence[Patch]) -> Dark:
     """Return ``dark`` without the names' ink, but for what lies between the two ends of a wave that crosses it."""
     if not names:
         return dark

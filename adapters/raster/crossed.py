@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from adapters.pages.ink import Word
 from adapters.pages.labels import find_labels
-from adapters.raster.clearing import Ink
+from adapters.raster.clearing import Patch
 from adapters.raster.fonts import ORIGIN, extent, pictures
 from adapters.raster.lone import column_of
 from adapters.raster.order import Order, Written, orders_of
@@ -30,7 +30,7 @@ class Names:
     """A page's words, and the ink of those that waves cross."""
 
     words: tuple[Word, ...]
-    ink: tuple[Ink, ...]
+    ink: tuple[Patch, ...]
 
 
 def with_crossed(dark: Dark, words: Sequence[Word], font: int, px_mm: float) -> Names:

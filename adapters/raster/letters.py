@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from adapters.pages.ink import Word
 from adapters.raster.crossed import Names, with_crossed
-from adapters.raster.fonts import NAMES, extent, pictures
+from adapters.raster.fonts import NAMES, pictures
+from adapters.raster.likeness import Piece, aspect, cut, fitted, level
+from adapters.raster.writing import words_of
 from domain.ecg import LEADS
 
 Dark = NDArray[np.float32]
@@ -45,7 +46,7 @@ def lead_names(dark: Dark, boxes: NDArray[np.int32], px_mm: float) -> Names:
     low, high = (size * px_mm for size in _HIGH_MM)
     fit = (boxes[:, 3] < high) & (boxes[:, 2] < _WIDE_MM * px_mm)
     letters = boxes[fit & ((boxes[:, 3] > 0.25 * low) | _dashes(boxes, px_mm))]
-    words = [box for box in _words(letters) if low <= box[3] - box[1]]
+    words = [box for box in words_of(letters, _GAP) if low <= box[3] - box[1]]
     if not words:
         return Names((), ())
     score = _scores(dark, words)
@@ -66,21 +67,6 @@ def _dashes(boxes: NDArray[np.int32], px_mm: float) -> NDArray[np.bool_]:
     """Tell what may be a minus sign: -aVR is not aVR."""
     high, wide = (size * px_mm for size in _DASH_MM)
     return np.asarray((boxes[:, 3] > high) & (boxes[:, 2] > wide) & (boxes[:, 2] > 1.5 * boxes[:, 3]))
-
-
-def _words(letters: NDArray[np.int32]) -> list[tuple[int, int, int, int]]:
-    """Put letters side by side together: left, top, right, bottom."""
-    words: list[list[int]] = []
-    for left, top, width, height in letters[np.argsort(letters[:, 0])].tolist():
-        for word in reversed(words[-40:]):
-            tall = max(word[3] - word[1], height)
-            shared = min(word[3], top + height) - max(word[1], top)
-            if left - word[2] < _GAP * tall and shared > 0.6 * min(height, word[3] - word[1]) and left >= word[0]:
-                word[:] = [word[0], min(word[1], top), max(word[2], left + width), max(word[3], top + height)]
-                break
-        else:
-            words.append([left, top, left + width, top + height])
-    return [(word[0], word[1], word[2], word[3]) for word in words]
 
 
 def _scores(dark: Dark, words: Sequence[tuple[int, int, int, int]]) -> Vector:
@@ -117,19 +103,11 @@ def _shape(word: Dark) -> tuple[Vector, float]:
     Its box is where its ink is half dark, between pixels: letters of a dozen pixels are else half a stroke off. Paper
     is left around it: without, an I would be a patch of nothing but ink.
     """
-    word = np.pad(word, _AROUND).astype(np.float32)
-    left, right = extent(word.max(axis=0))
-    top, bottom = extent(word.max(axis=1))
+    piece = cut(np.pad(word, _AROUND).astype(np.float32))
+    left, right, top, bottom = piece.box
     margin = _MARGIN_SHARE * (bottom - top)
-    across, down = (right - left + 2 * margin) / _SHAPE[0], (bottom - top + 2 * margin) / _SHAPE[1]
-    if max(across, down) > 1.0:
-        word = np.asarray(cv2.GaussianBlur(word, (0, 0), max(across, down) / 2), dtype=np.float32)
-    place = np.array([[across, 0, left - margin + across / 2], [0, down, top - margin + down / 2]])
-    seen = cv2.warpAffine(word, place, _SHAPE, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP).ravel()
-    seen = seen - seen.mean()
-    return np.asarray(seen / (np.linalg.norm(seen) + 1e-6), dtype=np.float32), float(
-        across * _SHAPE[0] / (down * _SHAPE[1])
-    )
+    whole = Piece(piece.picture, (left - margin, right + margin, top - margin, bottom + margin))
+    return level(fitted(whole, _SHAPE)), aspect(whole.box)
 
 
 @lru_cache(maxsize=1)

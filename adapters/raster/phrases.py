@@ -8,11 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.raster.fonts import ORIGIN, Dark, Face, extent, faces
-
-Vector = NDArray[np.float32]
-Box = tuple[float, float, float, float]
-"""Left, right, top and bottom, between pixels."""
+from adapters.raster.fonts import ORIGIN, Dark, Face, faces
+from adapters.raster.likeness import Box, Piece, Vector, aspect, cut, fitted, level
 
 _SPEEDS = ("12.5", "12,5", "25", "25.0", "25,0", "50", "50.0", "50,0", "100", "100.0")
 _GAINS = ("2.5", "2,5", "5", "5.0", "5,0", "10", "10.0", "10,0", "20", "20.0", "20,0")
@@ -54,14 +51,6 @@ class Glyphs:
     def blank(self) -> float:
         """Return the gap a blank leaves between two characters, px."""
         return self.advance[" "] + 0.08 * _EM
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Piece:
-    """Ink, 0 to 1, and the box it fills."""
-
-    picture: Dark
-    box: Box
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,33 +103,6 @@ def phrases() -> Phrases:
 def coarse(piece: Piece) -> Vector:
     """Return a piece at the size that all phrases are first compared at."""
     return level(fitted(piece, _COARSE))
-
-
-def level(picture: Dark) -> Vector:
-    """Return a picture as a vector of zero mean and unit length."""
-    flat = picture.ravel() - picture.mean()
-    return np.asarray(flat / (np.linalg.norm(flat) + 1e-6), dtype=np.float32)
-
-
-def fitted(piece: Piece, size: tuple[int, int]) -> Dark:
-    """Return a piece, cut to its box, as ``size`` columns and rows."""
-    left, right, top, bottom = piece.box
-    across, down = (right - left) / size[0], (bottom - top) / size[1]
-    soft = max(across, down)
-    picture = cv2.GaussianBlur(piece.picture, (0, 0), soft / 2) if soft > 1.0 else piece.picture
-    place = np.array([[across, 0, left + across / 2], [0, down, top + down / 2]])
-    seen = cv2.warpAffine(picture, place, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    return np.asarray(seen, dtype=np.float32)
-
-
-def cut(picture: Dark) -> Piece:
-    """Return a picture with the box of its ink."""
-    return Piece(picture, (*extent(picture.max(axis=0)), *extent(picture.max(axis=1))))
-
-
-def aspect(box: Box) -> float:
-    """Return width by height."""
-    return (box[1] - box[0]) / max(box[3] - box[2], 1e-3)
 
 
 def _glyphs(face: Face) -> Glyphs:

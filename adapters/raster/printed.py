@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from adapters.pages.ink import Word
 from adapters.raster.fonts import Dark
-from adapters.raster.phrases import DIGITS, Phrase, Piece, aspect, coarse, cut, fitted, level, phrases
+from adapters.raster.likeness import Piece, aspect, cut, fitted, level
+from adapters.raster.phrases import DIGITS, Phrase, coarse, phrases
 from adapters.raster.writing import Span, writing
 
 _LIKELY = 0.55  # coarsely

@@ -9,7 +9,7 @@ from adapters.pages.grid import PT_MM, find_pulses
 from adapters.pages.ink import Ink
 from adapters.pages.places import gainsaid
 from adapters.pages.reading import PageLeads, read_leads
-from adapters.pages.scale import Scale
+from adapters.pages.scale import PULSE_S, Scale
 from adapters.raster.lattice import fits
 from adapters.raster.page import Upright, drawn, upright
 from adapters.raster.scan import Scan
@@ -18,7 +18,7 @@ from domain.errors import Rejected
 from domain.reason import Reason
 
 _ADVICE = "send the cart's own PDF, or the waveform as DICOM"
-_PULSE_S, _PULSE_OFF = 0.2, 0.12
+_PULSE_OFF = 0.12
 _SHOWN_PX = 1400  # longer side of the page as it is kept
 
 
@@ -67,5 +67,5 @@ def _refuse_misprinted(page: Upright, scale: Scale) -> None:
 def _refuse_unpulsed(ink: Ink, scale: Scale) -> None:
     """Refuse what print alone says: on a scan, a calibration pulse must last its 0.2 s at the speed found."""
     widths = [pulse.x1 - pulse.x0 for pulse in find_pulses(stroke.points for stroke in ink.strokes)]
-    if not widths or abs(float(np.median(widths)) / scale.pt_per_s / _PULSE_S - 1) > _PULSE_OFF:
+    if not widths or abs(float(np.median(widths)) / scale.pt_per_s / PULSE_S - 1) > _PULSE_OFF:
         raise Rejected(Reason.PAGE_NOT_CALIBRATED, "no calibration pulse that bears the paper speed out")

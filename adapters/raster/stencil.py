@@ -65,7 +65,7 @@ class _Fit:
 def stencil(font: int, size: float) -> Stencil:
     """Cut every name of a font. ``size``: px a px of ``pictures``."""
     scale = size * FINE
-    inked = np.argwhere(np.max([_same(picture) for picture in pictures()[font]], axis=0) > _HALF)
+    inked = np.argwhere(np.max([_of_one_size(picture) for picture in pictures()[font]], axis=0) > _HALF)
     (top, left), (bottom, right) = inked.min(axis=0) - _ROOM, inked.max(axis=0) + _ROOM
     shape = (round((right - left) * scale), round((bottom - top) * scale))
     place = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]])
@@ -76,7 +76,7 @@ def stencil(font: int, size: float) -> Stencil:
     return Stencil(font, core, wide, (ORIGIN[0] - left) * scale, (ORIGIN[1] - top) * scale, scale)
 
 
-def _same(picture: Dark) -> Dark:
+def _of_one_size(picture: Dark) -> Dark:
     return np.asarray(picture[:100, :240])
 
 

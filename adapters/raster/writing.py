@@ -27,7 +27,7 @@ def writing(boxes: NDArray[np.int32], px_mm: float) -> Iterator[Span]:
     fit = (boxes[:, 3] > _LEAST_MM * px_mm) & (boxes[:, 3] < _HIGH_MM[1] * px_mm) & (boxes[:, 2] < _WIDE_MM * px_mm)
     if fit.sum() > _MOST_PIECES:
         return
-    words = sorted(_words(boxes[fit]))
+    words = sorted(words_of(boxes[fit], _GAP, _LOW))
     for number in range(len(words)):
         for left, top, right, bottom in _beginning(words, number):
             high = bottom - top
@@ -36,15 +36,18 @@ def writing(boxes: NDArray[np.int32], px_mm: float) -> Iterator[Span]:
                 yield left, top, right, bottom
 
 
-def _words(boxes: NDArray[np.int32]) -> list[Span]:
+def words_of(boxes: NDArray[np.int32], gap: float, low: float = 0.0) -> list[Span]:
+    """Put pieces side by side together, in the order they begin. ``boxes``: as ``writing``'s.
+
+    ``gap``: of a word's height, further apart begins another; ``low``: likewise, a lower piece does not widen a word.
+    """
     words: list[Span] = []
     for left, top, width, height in boxes[np.argsort(boxes[:, 0])].tolist():
         piece = (left, top, left + width, top + height)
         for number in range(len(words) - 1, max(len(words) - 41, -1), -1):
             word = words[number]
-            if piece[0] - word[2] < _GAP * max(word[3] - word[1], height) and _level(word, piece):
-                low = height < _LOW * (word[3] - word[1])
-                words[number] = word if low else _around(word, piece)
+            if piece[0] - word[2] < gap * max(word[3] - word[1], height) and _level(word, piece):
+                words[number] = word if height < low * (word[3] - word[1]) else _around(word, piece)
                 break
         else:
             words.append(piece)
