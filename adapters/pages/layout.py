@@ -15,6 +15,7 @@ from domain.errors import Rejected
 from domain.reason import Reason
 
 _ASTRAY = 0.45  # of the rows' distance: how far a trace's level may lie from where its name puts it
+_IN_LINE = 0.2  # of the width: within it names of one column stand
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +70,8 @@ def arrange(traces: Sequence[Trace], labels: Sequence[Label], second_pt: float |
     columns = max((len(row.labels) for row in rows), default=0)
     if not columns:
         raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "no lead names beside the traces")
+    if columns == 1:
+        _refuse_scattered(rows)
     full = [row for row in rows if len(row.labels) == columns]
     starts = _starts(full, columns, second_pt)
     _refuse_unnamed(full, starts)
@@ -78,6 +81,13 @@ def arrange(traces: Sequence[Trace], labels: Sequence[Label], second_pt: float |
         is_strip = columns > 1 and row not in full and _is_strip(row, full, starts)
         (strips if is_strip else parts).extend(_strip(row, number) if is_strip else _parts(row, number, starts))
     return _checked(Layout(starts, tuple(parts), tuple(strips), tuple(row.level for row in rows)))
+
+
+def _refuse_scattered(rows: Sequence[_Row]) -> None:
+    """Refuse a page with one name a row, some far behind others: what stands before it was lost, and is another's."""
+    at = [label.x0 for row in rows for label in row.labels]
+    if max(at) - min(at) > _IN_LINE * (max(row.x1 for row in rows) - min(row.x0 for row in rows)):
+        raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "lead names of several columns, not one row with all of its own")
 
 
 def _refuse_unnamed(rows: Sequence[_Row], starts: Sequence[float]) -> None:

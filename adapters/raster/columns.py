@@ -14,6 +14,7 @@ from adapters.raster.strokes import Runs
 Index = NDArray[np.int64]
 Places = NDArray[np.float64]
 
+_LASTS_S = {**COLUMN_S, 3: 10 / 3}  # no custom to tell a speed by, but where the width fits it to a pixel
 _STEP_PX = 0.3  # between the ends of two runs that the pen did not join
 _NEAR_PX = 3.0
 _LEAST_STEP = 0.2  # mean weight at the breaks
@@ -21,10 +22,12 @@ _UNEVEN = 0.012
 _PLAIN = 1.0  # what a plain break weighs against steps of the curve
 _REACH = 40
 _LEAD_IN = 4  # columns by whose ink a line's beginning is told
+_SHOWS = 6  # columns that show how steep it begins
+_CLIMB = 0.42  # of the ink higher than the pen, which is the way up, or there and back again: a fit
 _STEEP = 1.4  # of its way across
-_TREMBLES = 2.0  # of the pen's width
 _DOUBTFUL = 0.5  # what the beginning of a steep line weighs
-_OFF_PX = 0.2  # by which beginnings differ from one another
+_CUSTOM = 4.0  # what the customary pitch weighs
+_OFF_PX = 0.4  # by which beginnings differ from one another
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,16 +62,15 @@ def pieces_of(runs: Runs, path: Index, pen: float) -> tuple[Index, Breaks]:
 def _begin(runs: Runs, path: Index, x: int, pen: float) -> tuple[float, float]:
     """Return where a line begins, and its weight: by the ink of its first columns, less a steep pen's cap.
 
-    Steep is what climbs, and what trembles: ink much higher than the pen is thick.
+    How steep is told by how much higher its ink is than the pen is thick.
     """
     own = path[x : x + _LEAD_IN]
     own = own[own >= 0]
-    inked, y = runs.full[own], runs.middle[own]
-    rise = abs(float(y[2] - y[0])) / 2 if own.size > 2 else 0.0
-    along = np.hypot(1.0, rise)
-    high = float(runs.bottom[own[1]] - runs.top[own[1]]) / pen if own.size > 1 else 0.0
-    if high > _TREMBLES:
-        along = (along + high) / 2
+    inked = runs.full[own]
+    after = path[x + 2 : x + _SHOWS]
+    after = after[after >= 0]
+    high = float(np.median(runs.bottom[after] - runs.top[after])) if after.size else pen
+    along = np.hypot(1.0, max(high - pen, 0.0) * _CLIMB)
     cap = (pen / 2 - 0.5 / along) * np.sqrt(along**2 - 1) / along
     return x + own.size - 0.5 - float((inked / inked[-2:].mean()).sum()) + cap, 1.0 if along < _STEEP else _DOUBTFUL
 
@@ -139,7 +141,7 @@ def _even(curves: Sequence[Curve], breaks: Sequence[Breaks], columns: int, px_mm
 
 def _customary(pitch: float, columns: int, px_mm: float) -> Places:
     """Return the customary width of a column, px, where the page's comes within three pixels of it in all."""
-    usual = px_mm * COLUMN_S.get(columns, 0.0) * np.array(SPEEDS)
+    usual = px_mm * _LASTS_S.get(columns, 0.0) * np.array(SPEEDS)
     return np.asarray(usual[np.abs(usual - pitch) * columns < _NEAR_PX])
 
 
@@ -155,7 +157,7 @@ def _fitted(x: Places, weight: Places, about: tuple[float, float], columns: int,
     terms = np.concatenate((np.column_stack((np.ones(near.sum()), number[near])), np.tile((0.0, 1.0), (usual.size, 1))))
     if np.linalg.matrix_rank(terms) < 2:
         return about
-    x, weight = np.append(x[near], usual), np.append(weight[near], np.full(usual.size, _PLAIN))
+    x, weight = np.append(x[near], usual), np.append(weight[near], np.full(usual.size, _CUSTOM))
     found = np.array(about)
     for _ in range(20):
         off = (x - terms @ found) / _OFF_PX

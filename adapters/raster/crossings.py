@@ -32,15 +32,19 @@ def settled(paths: Sequence[Index], runs: Runs) -> list[Index]:
     return paths
 
 
-def entangled(paths: Sequence[Index], settled_paths: Sequence[Index]) -> bool:
+def entangled(paths: Sequence[Index], settled_paths: Sequence[Index], strips: Sequence[bool]) -> bool:
     """Tell whether rows lost so much ink to one another that what is left may be any row's.
 
-    It is the QRS complexes, a tenth of a trace, that reach into other rows.
+    It is the QRS complexes, a tenth of a trace, that reach into other rows. What rhythm strips take from one another
+    does not count: each must repeat a column of its lead.
     """
-    lost = [
-        float(((its >= 0) & (left < 0)).sum()) / max(int((its >= 0).sum()), 1)
-        for its, left in zip(paths, settled_paths, strict=True)
-    ]
+    columns = [path for path, strip in zip(paths, strips, strict=True) if not strip]
+    lost = []
+    for its, left, strip in zip(paths, settled_paths, strips, strict=True):
+        gone = (its >= 0) & (left < 0)
+        if strip:
+            gone &= np.any([path == its for path in columns], axis=0)
+        lost.append(float(gone.sum()) / max(int((its >= 0).sum()), 1))
     return bool(lost) and (float(np.mean(lost)) > _MOST_LOST or max(lost) > _MOST_OF_ROW)
 
 

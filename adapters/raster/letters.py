@@ -26,6 +26,7 @@ _SHAPE = (40, 24)  # width and height names are compared at
 _ALIKE = 0.72
 _MARGIN = 0.04  # by which a name is liker than the next
 _SAME_SIZE = 0.15
+_NAMES = 3  # that tell their size
 _STRANGE = "?"  # what else is written; a name beside it labels nothing
 _DASH_MM = (0.12, 0.4)  # height and width of the least that is a minus sign
 
@@ -91,10 +92,16 @@ def _sure(best: Vector, height: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _of_one_size(height: NDArray[np.float64], sure: NDArray[np.bool_], name: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Tell which words are as high as the page's plainest names; strokes that look like I, II or III abound."""
+    """Tell which words are as high as the page's plainest names; strokes that look like I, II or III abound.
+
+    Of plain names three are enough, or one and I, II and III, or two of them, as high as it.
+    """
     plain = sure & (name >= LEADS.index("aVR"))
-    usual = np.median(height[plain]) if plain.sum() >= 3 else np.inf
-    return np.asarray(np.abs(height / usual - 1) < _SAME_SIZE)
+    if not plain.any():
+        return plain
+    usual = float(np.median(height[plain]))
+    alike = np.abs(height / usual - 1) < _SAME_SIZE
+    return np.asarray(alike & (plain.sum() >= _NAMES or np.unique(name[alike & sure]).size >= _NAMES))
 
 
 def _shape(word: Dark) -> tuple[Vector, float]:

@@ -96,7 +96,7 @@ def drawn(page: Upright, pt_px: float | None = None) -> Ink:
     names = lead_names(dark, boxes[1:, :4], px_mm)
     words, traced = names.words, cleared(dark, names.ink)
     runs = without_specks(_runs(traced, mask_of(traced), parts, large), px_mm)
-    rows = _rows(runs, dark.shape[0], px_mm)
+    rows = _rows(runs, words, dark.shape[0], px_mm)
     rows = _parted_from_pulses(rows, words, px_mm)
     said = printed_words(dark, boxes[1:, :4], px_mm)
     width = _width(rows, words, said) if not page.ruled else Width(px_mm, 1.0)
@@ -128,7 +128,7 @@ def _runs(dark: NDArray[np.float32], mask: Colour, parts: NDArray[np.int32], lar
     return runs.of(large)
 
 
-def _rows(runs: Runs, height: int, px_mm: float) -> list[_Row]:
+def _rows(runs: Runs, words: Sequence[Word], height: int, px_mm: float) -> list[_Row]:
     levels = row_levels(runs, height, px_mm) if runs.middle.size else np.empty(0)
     if not 1 <= levels.size <= _MOST_ROWS:
         raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "no rows of traces on the picture")
@@ -140,11 +140,12 @@ def _rows(runs: Runs, height: int, px_mm: float) -> list[_Row]:
     pen = _pen(runs, paths[long], px_mm)
     pieces = [pieces_of(runs, path, pen) for path in paths[long]]
     wholes = settled([path for path, _ in pieces], runs)
-    if entangled([path for path, _ in pieces], wholes):
-        raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "rows that reach into one another: whose waves they are is unclear")
     for level, whole, (_, begins) in zip(levels[long].tolist(), wholes, pieces, strict=True):
         curve, pulse = cut_pulse(curve_of(runs, whole, pen), px_mm)
         rows.append(_Row(level, whole, curve, begins.between(curve.x0 - 1.5, curve.x1), pulse))
+    named = [len(_names_of(row, rows, words)) for row in rows]
+    if entangled([path for path, _ in pieces], wholes, [count < 2 <= max(named) for count in named]):
+        raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "rows that reach into one another: whose waves they are is unclear")
     return rows
 
 
