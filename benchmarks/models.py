@@ -46,7 +46,7 @@ from inference.bundle import write_bundle
 from inference.crops import PREPROCESSING_VERSION as CROPS_VERSION
 from inference.ecg12net import CROP, LEADS, ECG12Net, LeadBlock
 from inference.eianet import EIANet
-from inference.gradient import Explained
+from inference.explain import explained
 from inference.picture import PREPROCESSING_VERSION as PICTURE_VERSION
 from inference.scorer import Scorer
 from simulator.sample import real_dicom
@@ -223,9 +223,10 @@ def measure(case: Case, limit: Limit, rounds: int, threads: int, compiled: bool)
         network(*map(torch.from_numpy, case.example))
     case.flops = counter.get_total_flops()
     running = backends(case, threads, compiled)
-    if isinstance(network, ECG12Net):
-        running.append(named(TorchBackend(Explained(network)), "with explanation, torch"))
-        running.append(named(OpenVinoBackend(Explained(network), case.example, threads), "with explanation, OpenVINO"))
+    told = explained(network)
+    if told is not network:
+        running.append(named(TorchBackend(told), "with explanation, torch"))
+        running.append(named(OpenVinoBackend(told, case.example, threads), "with explanation, OpenVINO"))
     for backend in running:
         if backend.name.startswith(("torch", "openvino", "cuda")) and "loop" not in backend.name:  # other weights
             case.apart[backend.name] = difference(backend, running[0], [case.example])

@@ -1,15 +1,16 @@
 """Where a model looked.
 
-Networks that end in an average over places and a linear head say it with the score: what each place adds to the
+A network that ends in an average over places and a linear head says it with the score: what each place adds to the
 output is known without a backward pass (Zhou et al. 2016, CAM; with this ending Selvaraju et al.'s Grad-CAM is the
 same up to a constant).
 
-    EIANet, ArrestNet   heat_p = ReLU(w . a_p)                          towards arrest
+    ArrestNet           heat_p = ReLU(w . a_p)                          towards arrest
 
-A place of ECG12Net's last maps sees nearly the whole crop, and its map, as exact as it may be, does not lie on the wave
-that made it hot. What each sample moved is told by one backward pass (``inference.gradient``), the input being a crop
-about its lead's median:
+A place of the last maps sees a second of EIANet's trace, or nearly all of ECG12Net's crop: such a map does not lie
+on the wave that made it hot. One backward pass (``inference.gradient``) tells it nearer to the input, in ECG12Net down
+to the samples of a crop about its lead's median:
 
+    EIANet              heat_p = ReLU(sum_k a_kp d(logit) / d(a_kp))    a: the first attention's output
     ECG12Net            moved_lt = x_lt d(potassium) / d(x_lt)          by its greatest, over 40 ms
                         heat_lt = ReLU(+-moved_lt)                      upwards where the estimate is 4.2 or above
 
@@ -30,7 +31,9 @@ from domain.ecg import LEADS, RATE_HZ, Ecg
 from domain.explanation import SHOWN, Direction, Explanation, LeadHeat, PictureHeat
 from inference.crops import starts
 from inference.ecg12net import CROP, ECG12Net
-from inference.gradient import Explained
+from inference.ecg12net_heat import Ecg12NetHeat
+from inference.eianet import EIANet
+from inference.eianet_heat import STRIDE, EiaNetHeat
 from inference.manifest import Architecture, ArrestNetArchitecture, Ecg12NetArchitecture, EiaNetArchitecture
 
 REFERENCE = 4.2
@@ -43,9 +46,7 @@ SMOOTH_S = 0.04
 """Standard deviation in s: single samples of a gradient are noise."""
 
 # Centres of receptive fields: every convolution here pads to its middle, so with stride 2 output i lies over input 2 i.
-# EIANet halves five times, ArrestNet likewise.
-EIANET_STRIDE = 32
-ARRESTNET_STRIDE = 32
+ARRESTNET_STRIDE = 32  # halved five times
 
 Array = NDArray[np.float32]
 Ranges = Mapping[str, Sequence[tuple[int, int]]]
@@ -61,7 +62,13 @@ class Explainer(Protocol):
 
 def explained(network: nn.Module) -> nn.Module:
     """The network with whatever its explainer needs among its outputs, the first ones the same."""
-    return Explained(network) if isinstance(network, ECG12Net) else network
+    match network:
+        case EIANet():
+            return EiaNetHeat(network)
+        case ECG12Net():
+            return Ecg12NetHeat(network)
+        case _:
+            return network
 
 
 def explainer_of(architecture: Architecture) -> Explainer:
@@ -106,7 +113,7 @@ def picture_heat(heat: Array, looked_at: tuple[int, ...], picture: tuple[int, ..
     return PictureHeat(
         cells=_to_its_maximum(heat),
         first_px=(scale[0] / 2 - 0.5, scale[1] / 2 - 0.5),  # the first pixel's centre, as resizing has it
-        step_px=(EIANET_STRIDE * scale[0], EIANET_STRIDE * scale[1]),
+        step_px=(STRIDE * scale[0], STRIDE * scale[1]),
     )
 
 
