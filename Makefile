@@ -39,7 +39,7 @@ configuration: $(STAMP)
 	$(BIN)/ecgd config schema > config/ecgd.schema.json
 	$(BIN)/ecgd config reference > docs/configuration.md
 
-# Cohorts, trainings, both bundles and docs/models.md again; BACKGROUNDS or ECGD_SAMPLES: a folder with PTB-XL and LUDB.
+# Cohorts, trainings, both bundles and docs/models.md again; BACKGROUNDS: a folder of PTB-XL, or ptbxl in ECGD_SAMPLES.
 stand-ins: $(STAMP)
 	$(BIN)/python -m ecgd.stand_ins $(if $(BACKGROUNDS),--backgrounds $(BACKGROUNDS))
 

@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from adapters.measure import beats
+from config.schema import Reading
 from domain.ecg import RATE_HZ
 from domain.errors import Rejected
+from domain.reason import Reason
 from ecgd.simulate import Format
 from simulator import dyskalemia
 from simulator.cohort import Background, Case, case, roster
@@ -40,7 +42,7 @@ _ENDING = {Format.WFDB: ".hea", Format.DICOM: ".dcm", Format.ORU: ".hl7", Format
 class Recordings(Sequence[Background]):
     """The WFDB records of a folder, by name; each is read when it is asked for.
 
-    Records that cannot be read, or that are not complete in 12 leads, are passed over for the next.
+    Asking for one that a model would not be shown raises ``Rejected``: unreadable, incomplete, or unfit to score.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -54,24 +56,26 @@ class Recordings(Sequence[Background]):
         return len(self._headers)
 
     def __getitem__(self, index):  # type: ignore[no-untyped-def]
-        for step in range(len(self)):
-            found = _recording(self._headers[(index + step) % len(self)])
-            if found is not None:
-                return found
-        raise IndexError("no record of the folder is complete in 12 leads")
+        found = _recording(self._headers[index])
+        if isinstance(found, Rejected):
+            raise found
+        return found
 
 
 @lru_cache(maxsize=256)
-def _recording(header: Path) -> Background | None:
-    from adapters.signal import arrange
-    from adapters.wfdb import read_record
+def _recording(header: Path) -> Background | Rejected:
+    from adapters import formats
 
     try:
-        signal = arrange(read_record(header))
-    except Rejected:
-        return None
-    whole = signal.shape[1] >= 8 * RATE_HZ and not np.isnan(signal).any()
-    return Background(name=header.stem, signal=signal) if whole else None
+        (ecg,) = formats.read_file(header, Reading())
+    except Rejected as rejected:
+        return rejected
+    signal = ecg.signal
+    if ecg.unfit:
+        return Rejected(ecg.unfit[0].reason, "not fit to score")
+    if signal.shape[1] < 8 * RATE_HZ or np.isnan(signal).any():
+        return Rejected(Reason.TOO_SHORT, "less than 8 s of 12 leads")
+    return Background(name=header.stem, signal=signal)
 
 
 def adjusted(plan: Plan, ecgs: int | None, seed: int | None) -> Plan:

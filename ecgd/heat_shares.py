@@ -29,14 +29,16 @@ class Shares:
     chance: float
 
 
-def shares(scorer: Scorer, output: Output, hearts: Sequence[Heart], segment: Segment) -> Shares:
-    """Score each heart's noiseless ECG and see where its heat falls in its segments."""
+def shares(
+    scorer: Scorer, output: Output, hearts: Sequence[Heart], segment: Segment, leads: Sequence[str] = LEADS
+) -> Shares:
+    """Score each heart's noiseless ECG and see where its heat falls in the segments of ``leads``, or of all."""
     found = []
     for seed, heart in enumerate(hearts):
         eight, waves = traced(heart, np.random.default_rng(seed))
         ecg = of_signal(twelve(eight))
         heat = overlay.on_samples(_explained(scorer, ecg, output), ecg)
-        ranges = dict.fromkeys(LEADS, _whole(segment(waves), waves))
+        ranges = dict.fromkeys(leads, _whole(segment(waves), waves))
         found.append((share_inside(heat, ranges), share_inside(np.where(np.isnan(heat), heat, 1.0), ranges)))
     heat_share, chance = np.nanmedian(np.array(found), axis=0)
     return Shares(heat=float(heat_share), chance=float(chance))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from adapters import formats
 from config.schema import Models, Reading
+from domain.ecg import LEADS
 from domain.errors import Rejected
 from domain.finding import Output, Score
 from ecgd.heat_shares import shares
@@ -31,6 +32,7 @@ SIGNAL = {"Signal (ArrestNet)": "arrestnet", "Picture (EIANet)": "eianet-both"}
 SHIPPED = {"EIANet as shipped": "eianet"}
 POTASSIUM = {"ECG12Net-1": "ecg12net", "ECG12Net-2": "ecg12net-2"}
 HEARTS = 40
+ANTERIOR = ("V1", "V2", "V3", "V4")
 U_WAVE = 50  # samples from the end of T to that of U
 SMALLEST = 1e-6  # a score is reported to six decimals
 END = "<!-- end -->"
@@ -109,14 +111,20 @@ def _heat(scorer: Scorer) -> str:
     """Where the heat lies on ECGs whose waves are known."""
     tented = [replace(varied(seed), effects=of_potassium(7.2, 1.2)) for seed in range(HEARTS)]
     injured = [replace(varied(seed), st_mv=0.35, territory="anterior", t_amplitude=0.8) for seed in range(HEARTS)]
+    whole = [replace(varied(seed), st_mv=0.0, t_amplitude=0.8) for seed in range(HEARTS)]
     flat = [replace(varied(seed), effects=of_potassium(2.2, 1.2)) for seed in range(HEARTS)]
     t_wave = shares(scorer, Output.POTASSIUM, tented, lambda waves: waves.t)
     late = shares(scorer, Output.POTASSIUM, flat, lambda waves: np.stack([waves.st[:, 0], waves.t[:, 1] + U_WAVE], 1))
-    st = shares(scorer, Output.ARREST, injured, lambda waves: np.stack([waves.st[:, 0], waves.t[:, 1]], 1))
+    st, raised, level = (
+        shares(scorer, Output.ARREST, hearts, lambda waves: np.stack([waves.st[:, 0], waves.t[:, 1]], 1), leads)
+        for hearts, leads in ((injured, LEADS), (injured, ANTERIOR), (whole, ANTERIOR))
+    )
     rows = [
         ["ECG12Net, tented T (7.2 mmol/L)", "T wave", f"{t_wave.heat:.2f}", f"{t_wave.chance:.2f}"],
         ["ECG12Net, flat T and U (2.2 mmol/L)", "ST to U", f"{late.heat:.2f}", f"{late.chance:.2f}"],
         ["EIANet, anterior ST elevation (0.35 mV)", "ST segment and T wave", f"{st.heat:.2f}", f"{st.chance:.2f}"],
+        ["the same", "those of V1 to V4", f"{raised.heat:.2f}", f"{raised.chance:.2f}"],
+        ["EIANet, the same hearts without it", "those of V1 to V4", f"{level.heat:.2f}", f"{level.chance:.2f}"],
     ]
     return tables.markdown(["Model and ECG", "Segment", "Share of heat inside", "Share of samples inside"], rows)
 

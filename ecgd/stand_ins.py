@@ -19,7 +19,7 @@ from ecgd.terminal import USAGE, end
 
 ROOT = Path(__file__).parent.parent
 RECIPES = ROOT / "config/recipes/stand-ins"
-SOURCES = "PTB-XL 1.0.3 (physionet.org/content/ptb-xl, CC BY 4.0) and LUDB 1.0.1 (physionet.org/content/ludb, ODC-By)"
+SOURCE = "PTB-XL 1.0.3 (physionet.org/content/ptb-xl, CC BY 4.0)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ SHIPPED = ("eianet", "ecg12net")
 
 def command(
     work: Annotated[Path, typer.Option(help="Cohorts, caches, checkpoints and figures.")] = Path("build/stand-ins"),
-    backgrounds: Annotated[Path | None, typer.Option(help="Real recordings (WFDB) to bend; or ECGD_SAMPLES.")] = None,
+    backgrounds: Annotated[Path | None, typer.Option(help="Real recordings (WFDB); or ECGD_SAMPLES, ptbxl.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="These recipes alone; the page needs all.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time, each on one core.")] = os.cpu_count() or 1,
 ) -> None:
@@ -62,9 +62,9 @@ def command(
     from ecgd import models_page
     from inference.bundle import PACKAGED
 
-    real = backgrounds or (Path(samples) if (samples := os.environ.get("ECGD_SAMPLES")) else None)
+    real = backgrounds or (Path(samples) / "ptbxl" if (samples := os.environ.get("ECGD_SAMPLES")) else None)
     if real is None or not real.is_dir():
-        end(USAGE, f"two cohorts start from real recordings: name their folder with --backgrounds; used: {SOURCES}")
+        end(USAGE, f"two cohorts start from real recordings: name their folder with --backgrounds; used: {SOURCE}")
     for name, cohort in COHORTS.items():
         _simulate(work / name, cohort, real, jobs)
     chosen = tuple(only or TRAINED)

@@ -19,14 +19,16 @@ from inference.backend import (
 from inference.models import Model
 
 
-def choose(network: Callable[[], nn.Module], model: Model, settings: Models, threads: int) -> tuple[Backend, float]:
+def choose(
+    network: Callable[[], nn.Module], model: Model, settings: Models, threads: int, *, heat: bool
+) -> tuple[Backend, float]:
     """Build, compare with torch fp32 on the CPU, and so warm; returns the backend and how far it was off.
 
-    ``network`` makes a copy each time. ``Permanent(BACKEND_UNUSABLE)`` when what is asked for is absent or does not
-    agree.
+    ``network`` makes a copy each time; ``heat``: its last output is a heat map. ``Permanent(BACKEND_UNUSABLE)`` when
+    what is asked for is absent or does not agree.
     """
     reference = TorchBackend(network())
-    return first_that_agrees(_candidates(network, model, settings, threads), reference, model.examples())
+    return first_that_agrees(_candidates(network, model, settings, threads), reference, model.examples(), heat=heat)
 
 
 def _candidates(

@@ -74,7 +74,7 @@ class _Resident:
         self._model: Model = model_of(bundle.facts.architecture)
         self._explain = explainer_of(bundle.facts.architecture) if drawn else None
         network = (lambda: explained(bundle.network())) if drawn else bundle.network
-        self._backend, difference = choose(network, self._model, settings, threads)
+        self._backend, difference = choose(network, self._model, settings, threads, heat=drawn)
         self.facts = ModelFacts(
             name=bundle.facts.name,
             version=bundle.facts.version,

@@ -24,8 +24,8 @@ from simulator.parameters import Heart, Territory
 from simulator.person import TERRITORIES
 
 LOADINGS: Mapping[str, float] = {
-    "tachycardia": 0.82,
-    "st_shift": 0.84,
+    "tachycardia": 0.74,
+    "st_shift": 0.88,
     "wide_qrs": 0.68,
     "low_voltage": 0.62,
     "ectopy": 0.68,
@@ -59,10 +59,10 @@ def signed(heart: Heart, signs: Mapping[str, float], chance: np.random.Generator
     """The heart with its signs; what it had before stays where it is worse."""
     over = {name: max(0.0, liability) for name, liability in signs.items()}
     territory: Territory = TERRITORIES[int(chance.choice(4, p=(0.25, 0.2, 0.1, 0.45)))]
-    st_mv = 0.10 * over["st_shift"] + 0.01 * float(chance.standard_normal())
+    st_mv = 0.25 * max(0.0, signs["st_shift"] - 0.3) + 0.01 * float(chance.standard_normal())
     worse = st_mv > heart.st_mv
     ectopic = 0.08 * max(0.0, signs["ectopy"] - 0.5)
-    fast = float(np.clip(heart.rate_bpm + 17 * signs["tachycardia"] + 6 * over["tachycardia"], 32, 190))
+    fast = float(np.clip(heart.rate_bpm + 12 * signs["tachycardia"] + 6 * over["tachycardia"], 32, 190))
     return replace(
         _conducted(heart, signs["wide_qrs"], chance),
         rate_bpm=fast if heart.pacing == "none" else heart.rate_bpm,

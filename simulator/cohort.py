@@ -191,7 +191,10 @@ def _from_background(
         raise Rejected(Reason.NO_WAVEFORM, "the plan starts from real recordings: it needs some in its part of them")
     start = first + min(int(share * (end - first)), end - first - 1)
     for index in [*range(start, end), *range(first, start)]:
-        real = backgrounds[index]
+        try:
+            real = backgrounds[index]
+        except Rejected:  # not one that a model would be shown
+            continue
         other = stranger(plan.backgrounds.differ, chance)
         signal = twelve(other.mixing @ real.signal[_INDEPENDENT].astype(np.float64))
         peaks = beats(signal, RATE_HZ)
@@ -202,7 +205,7 @@ def _from_background(
         r, none = peaks.astype(np.int32), np.full((len(peaks), 2), -1, np.int32)
         eight = np.asarray(bent[_INDEPENDENT], np.float64)
         return real.name, twelve(eight), Waves(r, none, none, none, none, np.zeros(r.size, np.int8))
-    raise Rejected(Reason.NO_WAVEFORM, "none of the real recordings has beats that can be bent")
+    raise Rejected(Reason.NO_WAVEFORM, "none of the real recordings is fit and has beats that can be bent")
 
 
 def _drawn(heart: Heart, who: Person) -> dict[str, str]:

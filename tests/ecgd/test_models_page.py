@@ -9,7 +9,7 @@ from adapters import formats
 from config.schema import Models, Reading
 from domain.finding import Output, Score
 from ecgd.heat_shares import of_signal, shares
-from ecgd.models_page import fill
+from ecgd.models_page import ANTERIOR, fill
 from inference.scorer import Scorer
 from simulator.effects import of_potassium
 from simulator.heart import Heart, ecg, varied
@@ -66,6 +66,18 @@ def test_the_heat_of_a_tented_t_lies_on_the_t_wave(stand_ins: Scorer) -> None:
     on_t = shares(stand_ins, Output.POTASSIUM, tented, lambda waves: waves.t)
     assert on_t.chance < 0.3
     assert on_t.heat > 0.8
+
+
+def test_the_heat_of_an_anterior_st_elevation_lies_on_the_st_of_the_anterior_leads(stand_ins: Scorer) -> None:
+    injured = [replace(varied(seed), st_mv=0.35, territory="anterior", t_amplitude=0.8) for seed in range(16)]
+    level = [replace(heart, st_mv=0.0) for heart in injured]
+    on_st, without = (
+        shares(stand_ins, Output.ARREST, hearts, lambda waves: np.stack([waves.st[:, 0], waves.t[:, 1]], 1), ANTERIOR)
+        for hearts in (injured, level)
+    )
+    assert on_st.chance < 0.15
+    assert on_st.heat > 0.6
+    assert without.heat < on_st.heat - 0.2
 
 
 def test_the_stand_ins_answer_for_real_ecgs_and_seldom_call_them_severe() -> None:

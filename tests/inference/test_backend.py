@@ -121,6 +121,19 @@ def test_a_backend_must_agree_on_every_example():
     assert difference(OffWhenLarge(0.5), Off(0), examples) == pytest.approx(0.25)
 
 
+def test_a_heat_map_is_held_to_half_a_step_of_what_is_drawn():
+    class Heated(Off):
+        def __call__(self, x):
+            return (x, x + np.float32(self.by))
+
+    assert first_that_agrees([lambda: Heated(0.04)], Off(0), ONE, heat=True)[1] == pytest.approx(0.8 * BOUND)
+    for by, heat in ((0.06, True), (0.04, False), (np.nan, True)):
+        with pytest.raises(Permanent):
+            first_that_agrees([lambda by=by: Heated(by)], Off(0), ONE, heat=heat)
+    with pytest.raises(Permanent):  # the answer beside it is held to its own
+        first_that_agrees([lambda: Off(2 * BOUND)], Off(0), ONE, heat=True)
+
+
 def test_above_one_the_bound_is_relative():
     x = np.full(3, 1000, np.float32)
     assert difference(Off(0.5), Off(0), ((x,),)) == pytest.approx(5e-4)

@@ -37,7 +37,7 @@ def a_card(monkeypatch):
 
 def chosen(settings: Models) -> tuple[str, float]:
     bundle = load(STAND_INS[1])
-    backend, apart = choose(bundle.network, model_of(bundle.facts.architecture), settings, 1)
+    backend, apart = choose(bundle.network, model_of(bundle.facts.architecture), settings, 1, heat=False)
     return backend.name, apart
 
 
