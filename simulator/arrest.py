@@ -1,17 +1,20 @@
 """Signs before cardiac arrest, as graded and overlapping effects of one latent risk.
 
 Which signs: Lu 2025 (EIANet) find tachycardia, ST segment changes, also where there is bundle branch block, under their
-heat maps of ECGs before arrest in the emergency department; Kwon 2020 (Scand J Trauma Resusc Emerg Med 28:98) show
-that a network reads the risk of arrest off 12 leads. That wide QRS, low voltage, ventricular ectopy, fibrillation, a
-long QT and signs of high potassium go with mortality is textbook knowledge; their weights here are assumptions.
+heat maps of ECGs before arrest in the emergency department, so these two weigh most here, ST first; Kwon 2020 (Scand J
+Trauma Resusc Emerg Med 28:98) show that a network reads the risk of arrest off 12 leads. That wide QRS, low voltage,
+ventricular ectopy, fibrillation, a long QT and signs of high potassium go with mortality is textbook knowledge; their
+weights here are assumptions.
 
 How they overlap: a patient has a risk, standard normal; whether the heart stops is drawn from a logistic of it
 (``Plan.arrest``). Each sign has a liability of its own, a * risk + sqrt(1 - a^2) * luck, with the loadings a below
 (a one-factor model), and shows by how far it passes a threshold, on top of whatever the heart had: old blocks,
 fibrillation, ST shifts and fast rates occur without any risk. So each patient shows a few signs, controls too. With
 the defaults the risk itself separates the arrests with an AUROC near 0.97, the liabilities taken together (which no
-ECG shows whole) near 0.93, and boosted trees that see all that is drawn from them near 0.87: what a perfect reader of
-such ECGs could reach. tests/simulator/test_arrest.py measures it.
+ECG shows whole) near 0.93, and boosted trees that see all that is drawn from them near 0.86: what a perfect reader of
+such ECGs could reach. ST shifts by 0.25 mV for each standard deviation of its liability above 0.3: half of those whose
+heart stops have 0.1 mV or more, where the universal definition of infarction (Thygesen 2018, Circulation 138:e618)
+begins to count, one in twenty 0.44 mV, and one control in eight 0.1 mV. tests/simulator/test_arrest.py measures it.
 """
 
 from collections.abc import Mapping
