@@ -58,7 +58,9 @@ class Recordings(Sequence[Background]):
     def __getitem__(self, index):  # type: ignore[no-untyped-def]
         found = _recording(self._headers[index])
         if isinstance(found, Rejected):
-            raise found
+            raise Rejected(
+                found.reason, found.detail
+            )  # a new one: what is raised again keeps all frames it went through
         return found
 
 

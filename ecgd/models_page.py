@@ -111,20 +111,20 @@ def _heat(scorer: Scorer) -> str:
     """Where the heat lies on ECGs whose waves are known."""
     tented = [replace(varied(seed), effects=of_potassium(7.2, 1.2)) for seed in range(HEARTS)]
     injured = [replace(varied(seed), st_mv=0.35, territory="anterior", t_amplitude=0.8) for seed in range(HEARTS)]
-    whole = [replace(varied(seed), st_mv=0.0, t_amplitude=0.8) for seed in range(HEARTS)]
+    level = [replace(varied(seed), st_mv=0.0, t_amplitude=0.8) for seed in range(HEARTS)]
     flat = [replace(varied(seed), effects=of_potassium(2.2, 1.2)) for seed in range(HEARTS)]
     t_wave = shares(scorer, Output.POTASSIUM, tented, lambda waves: waves.t)
     late = shares(scorer, Output.POTASSIUM, flat, lambda waves: np.stack([waves.st[:, 0], waves.t[:, 1] + U_WAVE], 1))
-    st, raised, level = (
+    st, raised, none = (
         shares(scorer, Output.ARREST, hearts, lambda waves: np.stack([waves.st[:, 0], waves.t[:, 1]], 1), leads)
-        for hearts, leads in ((injured, LEADS), (injured, ANTERIOR), (whole, ANTERIOR))
+        for hearts, leads in ((injured, LEADS), (injured, ANTERIOR), (level, ANTERIOR))
     )
     rows = [
         ["ECG12Net, tented T (7.2 mmol/L)", "T wave", f"{t_wave.heat:.2f}", f"{t_wave.chance:.2f}"],
         ["ECG12Net, flat T and U (2.2 mmol/L)", "ST to U", f"{late.heat:.2f}", f"{late.chance:.2f}"],
         ["EIANet, anterior ST elevation (0.35 mV)", "ST segment and T wave", f"{st.heat:.2f}", f"{st.chance:.2f}"],
         ["the same", "those of V1 to V4", f"{raised.heat:.2f}", f"{raised.chance:.2f}"],
-        ["EIANet, the same hearts without it", "those of V1 to V4", f"{level.heat:.2f}", f"{level.chance:.2f}"],
+        ["EIANet, the same hearts without it", "those of V1 to V4", f"{none.heat:.2f}", f"{none.chance:.2f}"],
     ]
     return tables.markdown(["Model and ECG", "Segment", "Share of heat inside", "Share of samples inside"], rows)
 

@@ -185,16 +185,15 @@ def _converting(ov: Any) -> Iterator[None]:
 def difference(backend: Backend, reference: Backend, examples: Examples, *, heat: bool = False) -> float:
     """The worst of all outputs over all examples, absolute below 1 and relative above; infinite where not a number.
 
-    ``heat``: the last output is a heat map, which counts by ``HEAT_BOUND`` in place of ``BOUND``.
+    ``heat``: the last output is a heat map, which counts by its greatest and ``HEAT_BOUND``, in units of ``BOUND``.
     """
     worst = 0.0
     for example in examples:
-        found = [
-            float(np.max(np.abs(got - want) / np.maximum(1, np.abs(want))))
-            for got, want in zip(backend(*example), reference(*example), strict=True)
-        ]
+        got, want = backend(*example), reference(*example)
+        found = [float(np.max(np.abs(a - b) / np.maximum(1, np.abs(b)))) for a, b in zip(got, want, strict=True)]
         if heat:
-            found[-1] *= BOUND / HEAT_BOUND
+            hottest = float(np.max(want[-1])) or 1.0
+            found[-1] = float(np.max(np.abs(got[-1] - want[-1]))) / hottest / HEAT_BOUND * BOUND
         worst = max(worst, *(apart if np.isfinite(apart) else float("inf") for apart in found))
     return worst
 

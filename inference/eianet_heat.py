@@ -2,8 +2,8 @@
 
     heat = ReLU(sum_k A_k dz/dA_k)              HiResCAM: Draelos and Carin 2020, arXiv 2011.08891
 
-A is what the first attention gives. At the last one this is the paper's Grad-CAM, whose cells are 32 pixels wide: here
-they are 4. The chain rule is written out step by step beside ``inference.eianet``: ``inference.gradient``.
+A is what the first attention gives. At the last one this is the paper's Grad-CAM but for a constant, with cells of 32
+pixels: here they are 4. The chain rule is written out step by step beside ``inference.eianet``: ``inference.gradient``.
 """
 
 from copy import deepcopy
@@ -18,6 +18,7 @@ from inference.gradient import LEAST, Turned, slope, through
 
 STRIDE = 4
 """Pixels of the network's input from cell to cell."""
+_PALE = 1e-3  # of what speaks against arrest: rounding is not drawn as heat
 
 
 class EiaNetHeat(nn.Module):
@@ -47,8 +48,8 @@ class EiaNetHeat(nn.Module):
         gradient = (self.fc.weight[:, :, None, None] / (x.shape[2] * x.shape[3])).expand_as(x)
         for stage, its in reversed(list(zip(self.later, kept, strict=True))):
             gradient = cast(_Stage, stage).down(gradient, its)
-        heat = torch.relu((gradient * first).sum(1))
-        return logit, heat / heat.amax().clamp_min(LEAST)
+        moved = (gradient * first).sum(1)
+        return logit, torch.relu(moved) / torch.maximum(moved.amax(), _PALE * moved.abs().amax()).clamp_min(LEAST)
 
 
 class _Stage(nn.Module):

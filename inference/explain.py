@@ -6,9 +6,9 @@ same up to a constant).
 
     ArrestNet           heat_p = ReLU(w . a_p)                          towards arrest
 
-A place of the last maps sees a second of EIANet's trace, or nearly all of ECG12Net's crop: such a map does not lie
-on the wave that made it hot. One backward pass (``inference.gradient``) tells it nearer to the input, in ECG12Net down
-to the samples of a crop about its lead's median:
+A cell of EIANet's last map is a second of the stand-in's trace, one of ECG12Net's sees nearly all of its crop: such
+maps do not lie on the wave that made them hot. One backward pass (``inference.gradient``) tells it nearer to the input,
+in ECG12Net down to the samples of a crop about its lead's median:
 
     EIANet              heat_p = ReLU(sum_k a_kp d(logit) / d(a_kp))    a: the first attention's output
     ECG12Net            moved_lt = x_lt d(potassium) / d(x_lt)          by its greatest, over 40 ms

@@ -15,7 +15,7 @@ from domain.errors import Rejected
 from domain.reason import Reason
 
 _ASTRAY = 0.45  # of the rows' distance: how far a trace's level may lie from where its name puts it
-_IN_LINE = 0.2  # of the width: within it names of one column stand
+_IN_LINE = 0.2  # of a row: names of a page of one column stand so near its ends
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,9 +84,10 @@ def arrange(traces: Sequence[Trace], labels: Sequence[Label], second_pt: float |
 
 
 def _refuse_scattered(rows: Sequence[_Row]) -> None:
-    """Refuse a page with one name a row, some far behind others: what stands before it was lost, and is another's."""
-    at = [label.x0 for row in rows for label in row.labels]
-    if max(at) - min(at) > _IN_LINE * (max(row.x1 for row in rows) - min(row.x0 for row in rows)):
+    """Refuse a page with one name a row, any of them amid its row: what stands before it is another's, unnamed."""
+    named = [row for row in rows if row.labels]
+    at = [(row.labels[0].x0 - row.x0) / (row.x1 - row.x0) for row in named]
+    if any(_IN_LINE < share < 1 - _IN_LINE for share in at):
         raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "lead names of several columns, not one row with all of its own")
 
 

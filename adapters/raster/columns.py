@@ -27,7 +27,7 @@ _CLIMB = 0.42  # of the ink higher than the pen, which is the way up, or there a
 _STEEP = 1.4  # of its way across
 _DOUBTFUL = 0.5  # what the beginning of a steep line weighs
 _CUSTOM = 4.0  # what the customary pitch weighs
-_OFF_PX = 0.4  # by which beginnings differ from one another
+_OFF_PX = 0.4  # scale of Cauchy's weights: twice what beginnings usually are off
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +90,7 @@ def _follow_back(runs: Runs, path: Index, x: int) -> int:
 
 
 def common_start(curves: Sequence[Curve], breaks: Sequence[Breaks]) -> float:
-    """Return where rows of one column begin: the median, for each alone is told to half a pixel only."""
+    """Return where rows of one column begin: the median, for each alone may be half a pixel off."""
     return float(np.median([_nearest(its.x, curve.x0) for curve, its in zip(curves, breaks, strict=True)]))
 
 

@@ -10,7 +10,7 @@ from scipy.interpolate import PchipInterpolator
 
 from adapters.pages.grid import PT_MM, Pulse
 from adapters.pages.ink import Ink, Stroke, Word
-from adapters.pages.labels import find_labels
+from adapters.pages.labels import Label, find_labels
 from adapters.raster.clearing import cleared
 from adapters.raster.columns import Breaks, column_starts, common_start, pieces_of
 from adapters.raster.crossings import entangled, settled
@@ -38,6 +38,7 @@ _LIFT_MM = 1.0
 _APART_MM = 0.5  # between a pulse's side and the trace
 _NEARLY_PX = 3.0
 _BEGINS_PX = 1.5  # a trace begins where its column does, or its line, if that is so near
+_ENTANGLED = "rows that reach into one another: whose waves they are is unclear"
 _TRACE, _PULSE, _GRID = (("s", name) for name in ("trace", "pulse", "grid"))
 
 
@@ -53,7 +54,8 @@ class Upright:
 @dataclass(frozen=True, slots=True, eq=False)
 class _Row:
     level: float
-    path: NDArray[np.int64]  # the run of ink it takes in each column
+    followed: NDArray[np.int64]  # the run of ink it went through in each column
+    path: NDArray[np.int64]  # those that no other row has the better claim to
     curve: Curve
     breaks: Breaks
     pulse: Pulse | None
@@ -96,21 +98,24 @@ def drawn(page: Upright, pt_px: float | None = None) -> Ink:
     names = lead_names(dark, boxes[1:, :4], px_mm)
     words, traced = names.words, cleared(dark, names.ink)
     runs = without_specks(_runs(traced, mask_of(traced), parts, large), px_mm)
-    rows = _rows(runs, words, dark.shape[0], px_mm)
-    rows = _parted_from_pulses(rows, words, px_mm)
+    labels = find_labels(words)
+    rows = _rows(runs, dark.shape[0], px_mm)
+    rows = _parted_from_pulses(rows, labels, px_mm)
     said = printed_words(dark, boxes[1:, :4], px_mm)
-    width = _width(rows, words, said) if not page.ruled else Width(px_mm, 1.0)
-    starts = _starts(rows, words, width.px_mm)
+    width = _width(rows, labels, said) if not page.ruled else Width(px_mm, 1.0)
+    starts = _starts(rows, labels, width.px_mm)
+    cut = [_is_cut(row, starts) or len(_names_of(row, rows, labels)) > 1 for row in rows]
+    _refuse_entangled(rows, [len(starts) > 1 and not columns for columns in cut])
     scale = PT_MM / px_mm if pt_px is None else pt_px
-    strokes = (*_traces(runs, rows, words, starts, px_mm), *_pulses(rows), *(_grid(px_mm) if page.ruled else ()))
+    strokes = (*_traces(runs, rows, cut, starts, px_mm), *_pulses(rows), *(_grid(px_mm) if page.ruled else ()))
     strokes = tuple(Stroke(stroke.points * (scale * width.stretch, scale), stroke.style) for stroke in strokes)
     return Ink(strokes, tuple(_word(word, scale) for word in (*words, *said)), 0, 1)
 
 
-def _width(rows: Sequence[_Row], words: Sequence[Word], said: Sequence[Word]) -> Width:
+def _width(rows: Sequence[_Row], labels: Sequence[Label], said: Sequence[Word]) -> Width:
     """Measure a page without a ruling across; raises ``Rejected(PAGE_NOT_CALIBRATED)`` where pulse and rows differ."""
     pulses = [row.pulse.height for row in rows if row.pulse is not None]
-    columns = max((len(_names_of(row, rows, words)) for row in rows), default=1)
+    columns = max((len(_names_of(row, rows, labels)) for row in rows), default=1)
     found = None
     if pulses:
         wide = np.array([row.curve.x1 - row.curve.x0 + 1.0 for row in rows])
@@ -128,7 +133,7 @@ def _runs(dark: NDArray[np.float32], mask: Colour, parts: NDArray[np.int32], lar
     return runs.of(large)
 
 
-def _rows(runs: Runs, words: Sequence[Word], height: int, px_mm: float) -> list[_Row]:
+def _rows(runs: Runs, height: int, px_mm: float) -> list[_Row]:
     levels = row_levels(runs, height, px_mm) if runs.middle.size else np.empty(0)
     if not 1 <= levels.size <= _MOST_ROWS:
         raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "no rows of traces on the picture")
@@ -140,13 +145,17 @@ def _rows(runs: Runs, words: Sequence[Word], height: int, px_mm: float) -> list[
     pen = _pen(runs, paths[long], px_mm)
     pieces = [pieces_of(runs, path, pen) for path in paths[long]]
     wholes = settled([path for path, _ in pieces], runs)
-    for level, whole, (_, begins) in zip(levels[long].tolist(), wholes, pieces, strict=True):
+    if not all((whole >= 0).any() for whole in wholes):
+        raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, _ENTANGLED)
+    for level, whole, (followed, begins) in zip(levels[long].tolist(), wholes, pieces, strict=True):
         curve, pulse = cut_pulse(curve_of(runs, whole, pen), px_mm)
-        rows.append(_Row(level, whole, curve, begins.between(curve.x0 - 1.5, curve.x1), pulse))
-    named = [len(_names_of(row, rows, words)) for row in rows]
-    if entangled([path for path, _ in pieces], wholes, [count < 2 <= max(named) for count in named]):
-        raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, "rows that reach into one another: whose waves they are is unclear")
+        rows.append(_Row(level, followed, whole, curve, begins.between(curve.x0 - 1.5, curve.x1), pulse))
     return rows
+
+
+def _refuse_entangled(rows: Sequence[_Row], strips: Sequence[bool]) -> None:
+    if entangled([row.followed for row in rows], [row.path for row in rows], strips):
+        raise Rejected(Reason.PAGE_NOT_UNDERSTOOD, _ENTANGLED)
 
 
 def _runs_into_pulse(row: _Row, px_mm: float) -> bool:
@@ -156,12 +165,12 @@ def _runs_into_pulse(row: _Row, px_mm: float) -> bool:
     return min(abs(row.curve.x0 - row.pulse.x1), abs(row.pulse.x0 - row.curve.x1)) < _APART_MM * px_mm
 
 
-def _parted_from_pulses(rows: list[_Row], words: Sequence[Word], px_mm: float) -> list[_Row]:
+def _parted_from_pulses(rows: list[_Row], labels: Sequence[Label], px_mm: float) -> list[_Row]:
     """Cut off what leads from pulses to traces in one line, or refuse the page: it would be taken for ECG."""
     if not any(_runs_into_pulse(row, px_mm) for row in rows):
         return rows
     joined = [
-        JoinedRow(row.curve, row.breaks, row.pulse, _names_of(row, rows, words))
+        JoinedRow(row.curve, row.breaks, row.pulse, _names_of(row, rows, labels))
         for row in rows
         if row.pulse is not None and row.pulse.x1 <= row.curve.x0
     ]
@@ -173,9 +182,9 @@ def _parted_from_pulses(rows: list[_Row], words: Sequence[Word], px_mm: float) -
     return [replace(row, curve=curve, breaks=its) for row, (curve, its) in zip(rows, cut, strict=True)]
 
 
-def _starts(rows: Sequence[_Row], words: Sequence[Word], px_mm: float) -> tuple[float, ...]:
+def _starts(rows: Sequence[_Row], labels: Sequence[Label], px_mm: float) -> tuple[float, ...]:
     """Find the columns by the names' count, and by the breaks where the names say nothing."""
-    names = [len(_names_of(row, rows, words)) for row in rows]
+    names = [len(_names_of(row, rows, labels)) for row in rows]
     if max(names, default=0) < 2:
         return (common_start([row.curve for row in rows], [row.breaks for row in rows]),) if rows else ()
     full = [row for row, count in zip(rows, names, strict=True) if count > 1]
@@ -183,23 +192,22 @@ def _starts(rows: Sequence[_Row], words: Sequence[Word], px_mm: float) -> tuple[
     return column_starts([row.curve for row in full], [row.breaks for row in full], max(names), px_mm, strips)
 
 
-def _names_of(row: _Row, rows: Sequence[_Row], words: Sequence[Word]) -> list[float]:
+def _names_of(row: _Row, rows: Sequence[_Row], labels: Sequence[Label]) -> list[float]:
     """Return where names stand above a row, nearer to it than to the row above."""
     above = max((other.level for other in rows if other.level < row.level), default=-np.inf)
-    return [label.x0 for label in find_labels(words) if max(above, row.level - 1e4) < label.y <= row.level]
+    return [label.x0 for label in labels if max(above, row.level - 1e4) < label.y <= row.level]
 
 
 def _traces(
-    runs: Runs, rows: Sequence[_Row], words: Sequence[Word], starts: Sequence[float], px_mm: float
+    runs: Runs, rows: Sequence[_Row], cut: Sequence[bool], starts: Sequence[float], px_mm: float
 ) -> Iterator[Stroke]:
     """Cut each row that holds columns where they begin; what is apart by more than a pen's lift is two strokes."""
     if not rows:
         return
     pen = _pen(runs, [row.path for row in rows], px_mm)
-    for row in rows:
-        cut = _is_cut(row, starts) or len(_names_of(row, rows, words)) > 1
+    for row, columns in zip(rows, cut, strict=True):
         path = np.where(np.isfinite(row.curve.y), row.path, -1)
-        for piece in parted(runs, path, starts, px_mm) if cut else (path,):
+        for piece in parted(runs, path, starts, px_mm) if columns else (path,):
             yield from _strokes(curve_of(runs, piece, pen).y, pen, row, starts, px_mm)
 
 

@@ -130,6 +130,9 @@ def test_a_heat_map_is_held_to_half_a_step_of_what_is_drawn():
     for by, heat in ((0.06, True), (0.04, False), (np.nan, True)):
         with pytest.raises(Permanent):
             first_that_agrees([lambda by=by: Heated(by)], Off(0), ONE, heat=heat)
+    faint = ((np.full(3, 0.01, np.float32),),)  # by its own greatest
+    with pytest.raises(Permanent):
+        first_that_agrees([lambda: Heated(0.001)], Off(0), faint, heat=True)
     with pytest.raises(Permanent):  # the answer beside it is held to its own
         first_that_agrees([lambda: Off(2 * BOUND)], Off(0), ONE, heat=True)
 

@@ -38,10 +38,12 @@ def test_a_first_trace_that_drifts_from_its_name_shifts_no_other(drift_mv: float
     assert {lead: _likest(found, drifting) for lead, found in recording.leads.items()} == {lead: lead for lead in LEADS}
 
 
-def _without(lost: str) -> bytes:
-    with pymupdf.open(stream=write_pdf(SIGNAL, RATE, layout="12x1"), filetype="pdf") as document:
+def _without(*lost: str, layout: str = "12x1", look: Look | None = None) -> bytes:
+    with pymupdf.open(stream=write_pdf(SIGNAL, RATE, layout=layout, look=look or Look()), filetype="pdf") as document:
         page = document[0]
-        page.add_redact_annot(*(word[:4] for word in page.get_text("words") if word[4] == lost))
+        for word in page.get_text("words"):
+            if word[4] in lost:
+                page.add_redact_annot(word[:4])
         page.apply_redactions(graphics=0)
         return bytes(document.tobytes())
 
@@ -55,6 +57,12 @@ def test_a_last_name_that_is_lost_leaves_its_lead_out() -> None:
     (recording,) = pdf.read(_without("V6"), "test", Reading())
     rest = [lead for lead in LEADS if lead != "V6"]
     assert {lead: _likest(found, SIGNAL) for lead, found in recording.leads.items()} == {lead: lead for lead in rest}
+
+
+@pytest.mark.parametrize("lost", [LEADS[:6], (*LEADS[:5], "V6")], ids=lambda lost: lost[-1])
+def test_a_page_of_two_columns_that_lost_the_names_of_the_first_is_not_read_as_one(lost: tuple[str, ...]) -> None:
+    with pytest.raises(Rejected, match="lead names of several columns"):
+        pdf.read(_without(*lost, layout="6x2", look=Look(trace="row")), "test", Reading())
 
 
 @pytest.mark.parametrize("layout", ["3x4", "3x4+1", "6x2", "12x1"])
